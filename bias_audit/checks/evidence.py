@@ -141,7 +141,13 @@ class Evidence:
 
     def of_class(self, name: str) -> pd.DataFrame:
         """Rows of the images table whose label is this class."""
-        return self.images[self.images["label"] == name]
+        found: pd.DataFrame = self.images.iloc[self._of_classes.get(name, [])]
+        return found
+
+    @functools.cached_property
+    def _of_classes(self) -> Mapping[Any, Any]:
+        """Class name -> places of its images."""
+        return self.images.groupby("label").indices
 
     def worst(self, name: str, column: str) -> tuple[str, ...]:
         """Ids of the class's images with the largest values of a column, largest first, at most MOST_IDS.

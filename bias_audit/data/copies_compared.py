@@ -6,12 +6,13 @@ none, whatever the other half says. That is compared for the pairs that are left
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.data.nearest import Codes, Nearest, words_of
+from bias_audit.limits.ahead import made_ahead
 
 ROWS, COLUMNS = 32, 4096
 """Pictures that are compared with as many others at once: the bits of so many pairs lie in the cache (1 MB)."""
@@ -23,7 +24,8 @@ photos of one camera that does not move are copies of each other."""
 _FAR = 999
 """More bits than there are."""
 
-Bits = NDArray[np.integer]
+Pairs = tuple[Codes, Codes, NDArray[np.integer]]
+"""The earlier picture of each pair, the later one, and the bits in which they differ."""
 
 
 def nearest_compared(
@@ -39,19 +41,20 @@ def nearest_compared(
     same, other = Nearest.none(count, most), Nearest.none(count, most)
     ours = np.arange(count) if sides is None else np.flatnonzero(~sides)
     theirs = np.arange(count) if sides is None else np.flatnonzero(sides)
-    told = 0
-    for start in range(0, len(ours), ROWS):
+
+    def near(start: int) -> list[Pairs]:
         rows = ours[start : start + ROWS]
-        for begin in range(start if sides is None else 0, len(theirs), COLUMNS):  # within one list each pair once
-            columns = theirs[begin : begin + COLUMNS]
-            bits = np.bitwise_count(words[0, rows][:, None] ^ words[0, columns])
-            bits += np.bitwise_count(words[1, rows][:, None] ^ words[1, columns])  # 128 at most
-            left = np.flatnonzero(bits <= most)
-            if len(left) > MANY * bits.size:
-                _meet_all(words, codes, bits, rows, columns, same, other)
-            elif len(left):
-                first, second = rows[left // len(columns)], columns[left % len(columns)]
-                _meet_some(words, codes, bits.ravel()[left], first, second, same, other)
+        begins = range(start if sides is None else 0, len(theirs), COLUMNS)  # within one list each pair once
+        return [pairs for begin in begins for pairs in _near(words, codes, rows, theirs[begin : begin + COLUMNS], most)]
+
+    told = 0
+    starts = range(0, len(ours), ROWS)
+    for start, found in zip(starts, made_ahead(near, starts), strict=True):
+        for first, second, bits in found:
+            alike = codes[first] == codes[second]
+            for nearest, chosen in ((same, alike), (other, ~alike)):
+                nearest.meet(first[chosen], second[chosen], bits[chosen])
+                nearest.meet(second[chosen], first[chosen], bits[chosen])
         rest = 1 - min(1.0, (start + ROWS) / len(ours))
         done = int(count * (1 - (rest**2 if sides is None else rest)))
         advance(done - told)
@@ -59,32 +62,33 @@ def nearest_compared(
     return same, other
 
 
-def _meet_some(
-    words: NDArray[np.uint64], codes: Codes, half: Bits, first: Codes, second: Codes, same: Nearest, other: Nearest
-) -> None:
-    """Let pairs meet that differ in `half` bits of their first two words, where `first` lies before `second`."""
-    bits = half + np.bitwise_count(words[2:, first] ^ words[2:, second]).sum(axis=0, dtype=np.int64)
-    near = (bits <= same.most) & (first < second)
-    first, second, bits = first[near], second[near], bits[near]
-    alike = codes[first] == codes[second]
-    for nearest, chosen in ((same, alike), (other, ~alike)):
-        nearest.meet(first[chosen], second[chosen], bits[chosen])
-        nearest.meet(second[chosen], first[chosen], bits[chosen])
+def _near(words: NDArray[np.uint64], codes: Codes, rows: Codes, columns: Codes, most: int) -> Iterator[Pairs]:
+    """Pairs of a row and a later column that differ in at most so many bits: all, or the nearest of each of them."""
+    half = np.bitwise_count(words[0, rows][:, None] ^ words[0, columns])
+    half += np.bitwise_count(words[1, rows][:, None] ^ words[1, columns])  # 128 at most
+    left = np.flatnonzero(half <= most)
+    if len(left) > MANY * half.size:
+        yield from _nearest_of_many(words, codes, half, rows, columns, most)
+    elif len(left):
+        first, second = rows[left // len(columns)], columns[left % len(columns)]
+        rest = np.bitwise_count(words[2:, first] ^ words[2:, second]).sum(axis=0, dtype=np.int64)
+        bits = half.ravel()[left] + rest
+        kept = (bits <= most) & (first < second)
+        yield first[kept], second[kept], bits[kept]
 
 
-def _meet_all(
-    words: NDArray[np.uint64], codes: Codes, half: Bits, rows: Codes, columns: Codes, same: Nearest, other: Nearest
-) -> None:
-    """The same for all pairs of a row and a column: each meets the nearest of the others."""
+def _nearest_of_many(
+    words: NDArray[np.uint64], codes: Codes, half: NDArray[np.uint8], rows: Codes, columns: Codes, most: int
+) -> Iterator[Pairs]:
+    """Each row with the nearest column of its label and of another one, and each column with such rows."""
     bits = half.astype(np.int16)
     for word in words[2:]:
         bits += np.bitwise_count(word[rows][:, None] ^ word[columns])
-    bits[(bits > same.most) | (rows[:, None] >= columns)] = _FAR
+    bits[(bits > most) | (rows[:, None] >= columns)] = _FAR
     alike = codes[rows][:, None] == codes[columns]
-    for nearest, chosen in ((same, alike), (other, ~alike)):
+    for chosen in (alike, ~alike):
         met = np.where(chosen, bits, _FAR)
-        for ours, theirs, seen in ((rows, columns, met), (columns, rows, met.T)):
-            place = seen.argmin(axis=1)
-            least = seen[np.arange(len(seen)), place]
-            there = least < _FAR
-            nearest.meet(ours[there], theirs[place[there]], least[there])
+        place = met.argmin(axis=1), met.argmin(axis=0)
+        for first, second in ((np.arange(len(rows)), place[0]), (place[1], np.arange(len(columns)))):
+            there = np.flatnonzero(met[first, second] < _FAR)
+            yield rows[first[there]], columns[second[there]], met[first[there], second[there]]

@@ -57,6 +57,9 @@ CATEGORIES = (
 TILE = ("key", "text", "predicted", "kept", "right", "probability")
 """What the browser is told of a composite, see `gallery.arrange_pictures`."""
 
+MOST_LISTED = 60_000
+"""Most images of a page, the most suspicious: with all scores they take 5 of the 8 MB that a page may have."""
+
 MOST_COLUMNS = 12
 """Most user columns by which images can be filtered, each with at most MOST_VALUES values."""
 
@@ -71,7 +74,7 @@ _CONTENT = re.compile(r"[0-9a-f]{16}")
 
 
 def browser_section(result: AuditResult, found: Sequence[RuleOutcome]) -> dict[str, Any]:
-    """The images table in the form that the page's image browser reads.
+    """The images table, or its MOST_LISTED most suspicious images, in the form that the page's image browser reads.
 
     Args:
         result: a finished run.
@@ -79,6 +82,7 @@ def browser_section(result: AuditResult, found: Sequence[RuleOutcome]) -> dict[s
 
     Returns:
         n, ids: number of images, and their names.
+        left_out: number of images that are not listed.
         hashes: base64 of 8 bytes per image, zeros where the content hash is unknown.
         order: packed positions, the most suspicious image first (see `pack_numbers`).
         categories, columns: name -> packed column of the schema's categories, and of the user's columns
@@ -90,7 +94,10 @@ def browser_section(result: AuditResult, found: Sequence[RuleOutcome]) -> dict[s
         levels: names of the levels, the mildest first.
         bytes: size of all this in the page.
     """
-    images = result.images
+    images, left_out = result.images, 0
+    if len(images) > MOST_LISTED:
+        listed = images.index.isin(order_by_suspicion(images, found)[:MOST_LISTED])
+        images, left_out = images[listed], int((~listed).sum())
     ids = [str(name) for name in images.index]
     places = _places(ids)
     # A photo that is listed under two labels has two rows; the second one comes last.
@@ -98,6 +105,7 @@ def browser_section(result: AuditResult, found: Sequence[RuleOutcome]) -> dict[s
     section = {
         "n": len(ids),
         "ids": ids,
+        "left_out": left_out,
         "hashes": _packed_content(images),
         "order": pack_numbers(list(dict.fromkeys([*suspicious, *range(len(ids))]))),
         "categories": {name: pack_category(images[name]) for name in CATEGORIES},
@@ -126,7 +134,9 @@ def browser_pictures(ids: Sequence[str], chosen: Mapping[str, Any]) -> list[dict
     """
     places = _places(ids)
     tiles = {photo["image_id"]: photo["tiles"] for photos in chosen["composites"].values() for photo in photos}
-    return [_picture(places[name], entry, tiles.get(name, [])) for name, entry in chosen["places"].items()]
+    return [
+        _picture(places[name], entry, tiles.get(name, [])) for name, entry in chosen["places"].items() if name in places
+    ]
 
 
 def packed(section: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from summed import images_table, summed, with_interventions
 
-from bias_audit.checks.background.class_effects import background_only_elsewhere, relative_foreground_sensitivity
+from bias_audit.checks.background.class_effects import Elsewhere, relative_foreground_sensitivity
 from bias_audit.checks.background.photo_effects import shapley_background_share
 from bias_audit.checks.reasons import TOO_FEW, TOO_FEW_GROUPS
 from bias_audit.heatmaps.permutation_tie import Tie
@@ -370,10 +370,10 @@ def test_without_its_object_a_class_is_compared_with_the_class_nearest_to_it():
         [(label, name, 0.0) for label, names in called.items() for name in names],
         columns=["label", "background_only_predicted", "background_gap"],
     )
-    assert background_only_elsewhere(frame, "c", min_photos=10) == 1.0  # classes too small count together: d
-    assert background_only_elsewhere(frame[frame["label"] != "d"], "c", min_photos=10) == 0.6
-    assert background_only_elsewhere(frame[frame["label"] != "d"], "c", min_photos=11) == pytest.approx(7 / 20)
-    assert np.isnan(background_only_elsewhere(frame[frame["label"] == "c"], "c"))
+    assert Elsewhere(frame, min_photos=10).of("c") == 1.0  # classes too small count together: d
+    assert Elsewhere(frame[frame["label"] != "d"], min_photos=10).of("c") == 0.6
+    assert Elsewhere(frame[frame["label"] != "d"], min_photos=11).of("c") == pytest.approx(7 / 20)
+    assert np.isnan(Elsewhere(frame[frame["label"] == "c"]).of("c"))
 
 
 def test_a_patient_counts_once():

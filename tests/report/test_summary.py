@@ -16,9 +16,11 @@ from made_run import CLASSES, HOSTILE, HUSKY, NAMES, WOLF, Parts, info, picture,
 
 from bias_audit.checks.outcomes import RuleOutcome
 from bias_audit.checks.reasons import FILLS_FRAME
+from bias_audit.report import browser_section
 from bias_audit.report.class_columns import CLASS_COLUMNS
 from bias_audit.report.confusion_section import MATRIX_CLASSES
 from bias_audit.report.gallery import COMPOSITE_SHARE, MOST_CARDS, arrange_pictures, order_by_suspicion
+from bias_audit.report.page import page_of
 from bias_audit.report.summary import summarise
 from bias_audit.run.result import AuditResult, load
 
@@ -331,3 +333,18 @@ def test_a_newer_rule_without_a_known_unit_is_still_shown(parts: Parts, write_ru
     first, second = summarise(load(write_run(parts)), {})["findings"]
     assert (first["measure"], first["unit"]) == ("measured", "number")
     assert second["estimate"]["value"] is None
+
+
+def test_the_browser_lists_the_most_suspicious_and_says_how_many_it_leaves_out(
+    result: AuditResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = summarise(result, stored_pictures())["browser"]
+    ranked = order_by_suspicion(result.images, result.found())
+    assert (whole["n"], whole["left_out"]) == (len(result.images), 0)
+    monkeypatch.setattr(browser_section, "MOST_LISTED", 3)
+    few = summarise(result, stored_pictures())["browser"]
+    assert set(few["ids"]) == set(ranked[:3])
+    assert [name for name in whole["ids"] if name in ranked[:3]] == few["ids"]
+    assert few["left_out"] == whole["n"] - few["n"]
+    assert {picture["row"] for picture in few["pictures"]} <= set(range(few["n"]))
+    assert f"{few['left_out']} less suspicious images are not listed" in page_of(result).decode()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bias_audit.checks.background import composites as arms
 from bias_audit.checks.background import summary
-from bias_audit.checks.background.class_effects import background_only_elsewhere, class_effects
+from bias_audit.checks.background.class_effects import Elsewhere, class_effects
 from bias_audit.checks.background.columns import OF_CLASSES
 from bias_audit.checks.background.crossed import crossed_gap_p
 from bias_audit.checks.background.photo_effects import intervention_columns
@@ -127,5 +127,5 @@ def _classes(composites: pd.DataFrame, photos: Photos, asked: Codes, p_fdr: Floa
         row["attract_low"], row["attract_high"] = float(pull.low[index]), float(pull.high[index])
         row.update(largest.get(name, {}))
         for fill in ("", "_second_fill"):
-            row[f"background_only_elsewhere{fill}"] = background_only_elsewhere(images, name, fill, min_photos=least)
+            row[f"background_only_elsewhere{fill}"] = Elsewhere(images, fill, min_photos=least).of(name)
     return frame(OF_CLASSES, rows)

@@ -6,6 +6,7 @@ docs/science.md#interventions and docs/science.md#statistics.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -293,26 +294,35 @@ def cue_effect(
     return row
 
 
-def background_only_elsewhere(images: pd.DataFrame, name: str, fill: str = "", *, min_photos: int = 1) -> float:
-    """How often photos of other classes are called this class once their object is removed: the highest such rate.
+class Elsewhere:
+    """How often photos of other classes are called a class once their object is removed: the highest such rate.
 
     A network must call a picture without an object something, and often it is the same class. So the rate at which a
     class's own emptied photos are still called that class is compared with the largest rate of any other class.
 
     Args:
         images: the images table.
-        name: the class.
         fill: suffix of the column, "" or "_second_fill".
         min_photos: classes with fewer emptied photos are taken together as one.
-
-    Returns:
-        rate in 0..1; NaN without composites of other classes.
     """
-    others = images[(images["label"] != name) & images["background_gap"].notna()]
-    if others.empty:
-        return float("nan")
-    called = (others[f"background_only_predicted{fill}"] == name).groupby(others["label"]).agg(["mean", "size"])
-    large = called.loc[called["size"] >= min_photos, "mean"]
-    small = called[called["size"] < min_photos]
-    rates = [*large] + ([float((small["mean"] * small["size"]).sum() / small["size"].sum())] if len(small) else [])
-    return float(max(rates))
+
+    def __init__(self, images: pd.DataFrame, fill: str = "", *, min_photos: int = 1) -> None:
+        emptied = images[images["background_gap"].notna()]
+        labels = emptied["label"].tolist()
+        self._sizes = Counter(labels)
+        self._large = {label for label, size in self._sizes.items() if size >= min_photos}
+        self._in_small = sum(size for label, size in self._sizes.items() if label not in self._large)
+        self._called: dict[str, dict[str, int]] = {}  # what photos are called -> label -> how many of it are
+        pairs = Counter(zip(labels, emptied[f"background_only_predicted{fill}"].tolist(), strict=True))
+        for (label, called), count in pairs.items():
+            self._called.setdefault(called, {})[label] = count
+
+    def of(self, name: str) -> float:
+        """The rate for a class, in 0..1; NaN without photos of other classes."""
+        called = {label: count for label, count in self._called.get(name, {}).items() if label != name}
+        rates = [count / self._sizes[label] for label, count in called.items() if label in self._large]
+        if few := self._in_small - (0 if name in self._large else self._sizes[name]):
+            rates.append(sum(count for label, count in called.items() if label not in self._large) / few)
+        if len(self._large) > (name in self._large):
+            rates.append(0.0)  # of those that are never called so
+        return max(rates, default=float("nan"))

@@ -186,23 +186,18 @@ def gap_matrix(found: Contrasts, class_names: Sequence[str], *, seed: int, group
     flips = stats.draws_for(classes * (classes - 1))
     most = {culprit: _references(own) for culprit, own in _by(found, found.culprit)}
     for label, victims in _by(found, found.label):
-        photos = np.unique(victims.photo)
-        means = np.full((len(photos), classes), np.nan)
-        sizes, units, pulls = np.zeros(classes, int), np.zeros(classes, int), np.full(classes, np.nan)
-        for culprit, both in _by(victims, victims.culprit):
+        photos, culprits = np.unique(victims.photo), np.unique(victims.culprit)
+        means = np.full((len(photos), len(culprits)), np.nan)
+        counts, pulls = [], []
+        for column, (culprit, both) in enumerate(_by(victims, victims.culprit)):
             own, table = _table(both)
-            means[np.searchsorted(photos, own), culprit] = np.nanmean(table, axis=1)
-            sizes[culprit], pulls[culprit] = len(own), _pull(table, most[culprit])
-            units[culprit] = stats.count_units(len(own), None if groups is None else groups[own])
+            means[np.searchsorted(photos, own), column] = np.nanmean(table, axis=1)
+            counts.append((len(own), stats.count_units(len(own), None if groups is None else groups[own])))
+            pulls.append(float(_pull(table, most[culprit])))
         codes = None if groups is None else groups[photos]
         p_values = stats.sign_flip_columns(means, seed=seed, groups=codes, permutations=flips)
-        for culprit in map(int, np.flatnonzero(sizes)):
-            counts, pull, p = (
-                (int(sizes[culprit]), int(units[culprit])),
-                float(pulls[culprit]),
-                float(p_values[culprit]),
-            )
-            rows.append((class_names[label], class_names[culprit], *counts, pull, p))
+        for culprit, count, pull, p in zip(map(int, culprits), counts, pulls, map(float, p_values), strict=True):
+            rows.append((class_names[label], class_names[culprit], *count, pull, p))
     kinds = {
         "object_class": "str", "background_class": "str", "n": "Int64", "n_groups": "Int64", "pull": "float64",
         "p_pull": "float64",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bias_audit import stats
 from bias_audit.checks.background import composites as arms
-from bias_audit.checks.background.class_effects import background_only_elsewhere, class_effects, cue_effect
+from bias_audit.checks.background.class_effects import Elsewhere, class_effects, cue_effect
 from bias_audit.checks.background.columns import OF_CLASSES
 from bias_audit.checks.background.crossed import crossed_gap_p
 from bias_audit.checks.background.enough import mark_filled, mark_too_few
@@ -107,13 +107,17 @@ def of_classes(
     largest = largest_pulls(matrix, rate=photos.thresholds.fdr)
     missing = missing_of_classes(photos.class_names, screened)
     by_label = composites.groupby("label")
+    rest_of = {} if rest is None else rest.groupby("label").indices
+    elsewhere = {fill: Elsewhere(images, fill, min_photos=least) for fill in ("", "_second_fill")}
+    lent_of = images.groupby("cue_lent_class").indices
     rows = []
     lent_scenes = composites[composites["donor"] >= len(images)]  # scenes come after the photos
+    scenes = lent_scenes.groupby("donor_label")["donor"].nunique()
     for index, name in enumerate(photos.class_names):
         own = photos.of_class(name)
         short = name in screened and screened[name].code in SHORT
         row: dict[str, Any] = class_effects(own, least, photos.seed, groups, draws=draws, short=short)
-        row["n_scenes"] = int(lent_scenes.loc[lent_scenes["donor_label"] == index, "donor"].nunique())
+        row["n_scenes"] = int(scenes.get(index, 0))
         if name in screened:
             row["screening"], row["n_planned"] = screened[name].code, screened[name].planned
         if "p_sign_flip" in row:
@@ -122,14 +126,15 @@ def of_classes(
         row["attract"], row["p_attract"] = pull.attract[index], pull.p[index]
         row["attract_low"], row["attract_high"] = pull.low[index], pull.high[index]
         row["attract_grown_holes"], row["attract_grown_holes_low"] = grown.attract[index], grown.low[index]
-        row.update(gap_without_strongest(rest, index, codes))
+        own_rest = None if rest is None else rest.iloc[rest_of.get(index, [])]
+        row.update(gap_without_strongest(own_rest, index, codes))
         if weaker is not None:
             row["attract_without_strongest"] = weaker.attract[index]
             row["attract_without_strongest_low"] = weaker.low[index]
         row.update(largest.get(name, {}))
-        for fill in ("", "_second_fill"):
-            row[f"background_only_elsewhere{fill}"] = background_only_elsewhere(images, name, fill, min_photos=least)
-        lent = images.loc[images["cue_lent_class"] == name, "cue_lent_effect"].dropna()
+        for fill, rates in elsewhere.items():
+            row[f"background_only_elsewhere{fill}"] = rates.of(name)
+        lent = images["cue_lent_effect"].iloc[lent_of.get(name, [])].dropna()
         row.update(cue_effect("cue_lent", lent, groups, min_photos=least, seed=photos.seed, draws=draws))
         rows.append({column: value for column, value in row.items() if column not in missing[name]})
     table = frame(OF_CLASSES, rows)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from bias_audit.checks.evidence import Evidence
     from bias_audit.checks.inputs.measure import Candidate, PreprocessCheck
 
+MOST_ORDERED = 3_000
+"""Most classes for which another order is looked for: a number for each pair of classes is held several times, 70 MB
+each time for so many."""
+
 MOST_RENAMED = 5
 """Largest number of outputs named in a sentence."""
 
@@ -130,6 +134,9 @@ def class_order(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
 
     bounds = evidence.thresholds
     names = [str(name) for name in evidence.classes.index]
+    if len(names) > MOST_ORDERED:
+        reason = f"Another order was not looked for among more than {MOST_ORDERED:,} classes."
+        return [not_applicable(rule, "dataset", "", reason, NOT_TESTED)]
     read = evidence.images[evidence.images["status"] == OK]
     counts = read["label"].value_counts()
     if missing := [name for name in names if counts.get(name, 0) < 2]:

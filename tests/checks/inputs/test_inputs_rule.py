@@ -8,8 +8,10 @@ import pytest
 
 from bias_audit.checks.base import Measured
 from bias_audit.checks.evidence import Evidence
+from bias_audit.checks.inputs import rule
 from bias_audit.checks.inputs.measure import Candidate, PreprocessCheck
 from bias_audit.checks.outcomes import RuleOutcome
+from bias_audit.checks.reasons import NOT_TESTED
 from bias_audit.config import Thresholds
 from bias_audit.pipeline.judge import judge_rule
 from bias_audit.pipeline.verdict import verdict
@@ -143,6 +145,15 @@ class TestClassOrder:
         assert "On 30 photos that were not used to find it, the new order has an accuracy of 100% instead of 0%." in (
             outcome.sentence
         )
+
+    def test_among_very_many_classes_no_order_is_looked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        swapped = {"a": ["b"] * 20, "b": ["a"] * 20}
+        monkeypatch.setattr(rule, "MOST_ORDERED", 1)
+        outcome = _order("ab", swapped)
+        assert (outcome.status, outcome.reason_code) == ("not applicable", NOT_TESTED)
+        assert "more than 1 classes" in outcome.sentence
+        monkeypatch.setattr(rule, "MOST_ORDERED", 2)
+        assert _order("ab", swapped).status == "found"
 
     def test_photos_that_are_none_of_these_are_right_in_no_order(self) -> None:
         none = ["none of these"]
