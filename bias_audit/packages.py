@@ -25,6 +25,7 @@ PACKAGES = {
     "pandas": ("pandas", "bias-audit"),
     "pyarrow": ("PyArrow", "bias-audit"),
     "pydicom": ("pydicom", "bias-audit[dicom]"),
+    "ray": ("Ray", "bias-audit[ray]"),
     "rich": ("Rich", "rich"),  # of the core, but all that a gate needs: see docs/how-to/install.md
     "s3fs": ("s3fs", "s3fs"),
     "safetensors": ("safetensors", "safetensors"),

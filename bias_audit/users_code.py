@@ -30,6 +30,11 @@ def search_working_folder() -> None:
     _folder = os.getcwd()
 
 
+def searches_working_folder() -> bool:
+    """Whether modules of the working folder are found as well."""
+    return _folder is not None
+
+
 def import_module(name: str) -> Any:
     """Import the module of this name; call this function within `running`.
 

@@ -94,6 +94,12 @@ def add(
         help="only the predictions and heatmaps of the I-th of N parts of the photos, for instance 1/3; all parts go "
         "into one run folder, and `bias-audit merge` finishes it; auto: I and N of a SLURM job array",
     )
+    audit.add_argument(
+        "--executor",
+        metavar="NAME",
+        help="who makes the predictions and heatmaps: local:N = N processes on this machine, ray[:HOST:PORT] = a Ray "
+        "cluster; the same command then finishes the audit",
+    )
     audit.add_argument("--resume", action="store_true", help="continue a killed run")
     audit.add_argument("--overwrite", action="store_true", help="replace an older run in the folder")
     audit.add_argument(
@@ -124,6 +130,8 @@ def run(options: argparse.Namespace) -> int:
     if options.shard is not None and (options.baseline is not None or options.profile):
         said = "--baseline" if options.baseline is not None else "--profile"
         raise ConfigError(f"--shard and {said} contradict each other: a share has no result", "Merge the shares first.")
+    if options.shard is not None and options.executor is not None:
+        raise ConfigError("--shard and --executor contradict each other: an executor makes all shares by itself")
     config, thresholds = read_config(options.config, **settings(options))
     if options.gate is not None:  # a wrong gate file must not cost an audit first
         from bias_audit.gate import read_gate
@@ -164,7 +172,7 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.shard is not None:
         return show_share(options.shard, options.model, options.data, call)
-    result = audit(options.model, options.data, profile=options.profile, **call)
+    result = audit(options.model, options.data, profile=options.profile, executor=options.executor, **call)
     judged = None
     if options.gate is not None or options.baseline is not None:
         judged = gate.judge_and_write(result.path, options.gate, options.baseline)  # before anything is printed

@@ -32,19 +32,19 @@ PLACES = ("model", "data", "masks", "boxes", "backgrounds", "strangers", "train"
 """What an audit is given by a path; each process may see it at another."""
 
 
-def refuse(model: Any, data: Any, predictions: Any, *, overwrite: bool) -> None:
-    """Refuse what cannot be shared.
+def refuse(model: Any, data: Any, predictions: Any, *, overwrite: bool, option: str = "--shard") -> None:
+    """Refuse what cannot be shared; `option` is what asks for several processes.
 
     Raises:
         ConfigError: photos or a model in memory, a table of predictions, or a run that would be overwritten.
     """
     if predictions is not None:
-        raise ConfigError("--shard and --predictions contradict each other: there is no model to share the work of")
+        raise ConfigError(f"{option} and --predictions contradict each other: there is no model to share the work of")
     if not (isinstance(model, str | Path) and on_disk(data)):
         raise ConfigError("a shared audit takes a model and photos that every process finds on disk")
     if overwrite:
         raise ConfigError(
-            "--shard and --overwrite contradict each other: a share must not delete the others'",
+            f"{option} and --overwrite contradict each other: no process may delete what the others have made",
             "Delete the folder, or choose another one with --out.",
         )
 

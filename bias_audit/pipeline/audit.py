@@ -61,6 +61,7 @@ def audit(
     thresholds: Thresholds | None = None,
     progress: Progress | None = None,
     profile: bool = False,
+    executor: str | None = None,
     **options: Unpack[AuditOptions],
 ) -> AuditResult:
     """Audit a classifier on a test set and write the run folder.
@@ -100,6 +101,8 @@ def audit(
         thresholds: bounds of the rules; None = the defaults.
         progress: display of the progress; None = a bar in a notebook, and nothing elsewhere.
         profile: write profile.csv, where the time went, and tell it.
+        executor: who passes the photos through the model: "local:4" = four processes on this machine, "ray" or
+            "ray:HOST:PORT" = a Ray cluster; None = this process. Model and data are paths then.
         options: single settings, for instance preprocess="signed" or limits={"pixels": 2e8}: fields of AuditConfig,
             which override `config`; how the data are read, fields of `SourceOptions`, for instance split="test"; and
             settings of checks of other packages, by name or as `extra`.
@@ -111,9 +114,7 @@ def audit(
         BiasAuditError: one clear sentence about the model, the data, an option or the run folder.
     """
     begun, before = time.monotonic(), spent()
-    prepared = prepare(
-        model,
-        data,
+    call: dict[str, Any] = dict(
         predictions=predictions,
         composites=composites,
         heatmaps=heatmaps,
@@ -137,6 +138,11 @@ def audit(
         progress=progress,
         **options,
     )
+    if executor is not None:
+        from bias_audit.pipeline.executors import audit_with
+
+        return audit_with(executor, model, data, profile=profile, **call)
+    prepared = prepare(model, data, **call)
     with prepared.context.run.refusal_leaves_nothing():
         choose(prepared)
         prepared.measure("maps")

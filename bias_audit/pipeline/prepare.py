@@ -38,7 +38,6 @@ from bias_audit.pipeline.options import AuditOptions, sorted_out
 from bias_audit.run.folder import Run
 from bias_audit.run.notebook_progress import usual
 from bias_audit.run.progress import Progress
-from bias_audit.run.shares import Share
 
 CHOICE = "shards/faithfulness.json"
 """File of the run that keeps the method and layer chosen by `method = "auto"`, with their scores."""
@@ -88,7 +87,7 @@ def prepare(
     model: str | Path | Any,
     data: str | Path | Any,
     *,
-    share: Share | None = None,
+    share: str = "",
     predictions: str | Path | None = None,
     composites: str | Path | None = None,
     heatmaps: str | Path | None = None,
@@ -115,8 +114,8 @@ def prepare(
     """Read and check all that an audit is given, load the model, and start the run or continue it.
 
     Args:
-        share: share of the photos that this process passes through the model, in a run that others fill as well; None =
-            all of them.
+        share: what this process does where others fill the run as well, each with a share of the photos, see `Run`;
+            "" = it passes all of them.
 
     All other arguments, and the errors, are those of `audit`.
     """
@@ -131,11 +130,11 @@ def prepare(
     refuse_unknown(ignore)
     _check_names(config)
     reading = reading_of(how, config, outside=allow_outside)
-    if share is not None:
+    if share:
         agreed.refuse(model, data, predictions, overwrite=overwrite)
         resume = True
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="bias-audit-"))
-    run = Run(folder, progress.note, share="" if share is None else f"share {share} of an audit")
+    run = Run(folder, progress.note, share=share)
     run.check(resume=resume, overwrite=overwrite)
     results.refuse_both(model, predictions, composites, heatmaps, strangers, config)
     if isinstance(model, str | Path):
@@ -196,7 +195,7 @@ def prepare(
     }
     named = (model if ready is None else predictions, data, masks, boxes, backgrounds, strangers, train, cues)
     places = dict(zip(agreed.PLACES, named, strict=True))
-    if share is not None:
+    if share:
         agreed.begin(run, config, thresholds, key, places, reading.kept(), ignore, len(dataset.samples))
     run.start(key, resume=resume, overwrite=overwrite)
     in_memory.drop_others(data, kept, run)

@@ -26,9 +26,12 @@ from bias_audit.run import shares
 from bias_audit.run.folder import CHOSEN, SHARED
 from bias_audit.run.lock import gives_back
 from bias_audit.run.notebook_progress import usual
-from bias_audit.run.progress import Progress
+from bias_audit.run.progress import Advance, Progress
 from bias_audit.run.result import AuditResult
 from bias_audit.run.shares import Share, State
+
+STAGE = "Predictions and heatmaps, share {}"
+"""Title of the stage in which a share passes its photos."""
 
 
 @gives_back
@@ -45,18 +48,41 @@ def share_audit(share: Share, model: str | Path, data: Any, **call: Any) -> Stat
     Raises:
         BiasAuditError: as `audit`; or another share was given something else.
     """
-    prepared = prepare(model, data, share=share, **call)
-    run = prepared.context.run
-    with run.refusal_leaves_nothing():
+    prepared = begin_share(f"share {share} of an audit", model, data, **call)
+    folder, progress = prepared.context.run.path, prepared.context.progress
+    state = shares.state_of(folder)
+    files = share.files(state.files)
+    photos = sum(state.count(number) for number in files)
+    with progress.stage(STAGE.format(share), photos, "images") as advance:
+        pass_files(prepared, files, advance)
+    return shares.state_of(folder)
+
+
+def begin_share(doing: str, model: str | Path, data: Any, **call: Any) -> Prepared:
+    """Prepare a process that passes some of the photos, and agree with the others on all that numbers depend on.
+
+    Args:
+        doing: what the process does, told to others that it keeps waiting.
+        model, data, call: see `share_audit`.
+
+    Raises:
+        BiasAuditError: see `share_audit`.
+    """
+    prepared = prepare(model, data, share=doing, **call)
+    with prepared.context.run.refusal_leaves_nothing():
         _choose(prepared)
-        context = prepared.context
-        state = shares.state_of(run.path)
-        files = share.files(state.files)
-        photos = sum(state.count(number) for number in files)
-        with context.progress.stage(f"Predictions and heatmaps, share {share}", photos, "images") as advance:
-            batch = context.explainer.model.batch_size
-            attention.attend(context.dataset, context.explainer, context.geometry, batch, run, advance, files)
-    return shares.state_of(run.path)
+    return prepared
+
+
+def pass_files(prepared: Prepared, files: range, advance: Advance) -> None:
+    """Make shards, by number, of which those that are there are kept; `advance` is told the photos of each.
+
+    Raises:
+        ResultError: another process makes one of them.
+    """
+    context = prepared.context
+    batch = context.explainer.model.batch_size
+    attention.attend(context.dataset, context.explainer, context.geometry, batch, context.run, advance, files)
 
 
 def _choose(prepared: Prepared) -> None:
@@ -71,7 +97,6 @@ def _choose(prepared: Prepared) -> None:
     shares.agree(prepared.context.run, CHOSEN, {"chosen": chosen})
 
 
-@gives_back
 def merge(
     folder: Path,
     places: Mapping[str, Any],
@@ -115,11 +140,10 @@ def merge(
     config = allowed_of(config, allowed, folder, (*NAMED, "segmenter"))
     if config.segmenter is None:  # which else is GrabCut where there are no masks
         config = config.changed({"segmenter": outlines.NONE})
-    prepared = prepare(
+    return finish_shares(
         there.pop("model"),
         there.pop("data"),
         out=folder,
-        resume=True,
         allow_outside=outside,
         ignore=ignore,
         config=config,
@@ -128,6 +152,20 @@ def merge(
         **there,
         **reading,
     )
+
+
+@gives_back
+def finish_shares(model: str | Path, data: Any, **call: Any) -> AuditResult:
+    """Do what follows the pass, whose shards are all there.
+
+    Args:
+        model, data, call: arguments of `audit`, as the shares had them.
+
+    Raises:
+        ShardDamaged: a shard is missing or damaged.
+        BiasAuditError: as `audit`.
+    """
+    prepared = prepare(model, data, resume=True, **call)
     _choose(prepared)
     records, ties = pass_photos(prepared, others_did=True)  # before the checks: a damaged shard is told soon
     prepared.measure("maps")

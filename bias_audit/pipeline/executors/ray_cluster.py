@@ -1,0 +1,165 @@
+"""The executor `ray[:HOST:PORT]`: tasks of Ray Core, one for each shard that is missing.
+
+Ray starts a task again whose worker is lost. The run folder, which all machines see, says which shards are there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from bias_audit import packages
+from bias_audit.errors import ConfigError, ResultError, first_line
+from bias_audit.pipeline.agreed import THREADS
+from bias_audit.pipeline.executors.local import GO_ON
+from bias_audit.pipeline.executors.ray_task import OMP, pass_shard
+from bias_audit.pipeline.executors.work import OPTION, Pass, SharedAudit, as_raised
+from bias_audit.run import shares
+
+RETRIES = 3
+"""Times that a task is started again whose worker was lost."""
+
+WAITING = 2
+"""Tasks that are handed to Ray for each that can run at a time."""
+
+STORE = 128 * 2**20
+"""Bytes of the object store of a cluster of this machine; what passes through it is small."""
+
+_ADDRESS = re.compile(r"auto|(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
+
+
+def ray(given: str) -> Pass:
+    """A Ray cluster.
+
+    Args:
+        given: its address, HOST:PORT, or "auto", the one that runs on this machine; "" = one for this audit alone.
+
+    Raises:
+        ConfigError: it is no address.
+        PackageError: Ray is not installed.
+    """
+    if given and not _ADDRESS.fullmatch(given):
+        raise ConfigError(
+            f"{OPTION} ray:{given}: expected ray, ray:auto or ray:HOST:PORT",
+            "The command runs on a machine of the cluster; Ray's client (ray://) is not used.",
+        )
+    packages.require("ray", f"{OPTION} ray")
+    return partial(_pass, address=given)
+
+
+def _pass(audit: SharedAudit, address: str) -> None:
+    """Make all shards by tasks of a cluster.
+
+    Raises:
+        BiasAuditError: a task has failed, or the cluster cannot be reached.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # which else are sent over the network
+    with packages.needed(f"{OPTION} ray"):
+        import ray as core
+
+    content, begun_here = audit.packed(), not core.is_initialized()
+    with audit.progress.stage("Starting the Ray cluster", None):
+        if begun_here:
+            _connect(core, address)
+    try:
+        told = _Tasks(core, content)
+        with audit.progress.stage("Starting a Ray worker", None):
+            next(told.results([None]))
+        state = shares.state_of(audit.folder)
+        there = set(state.there)
+        missing = [number for number in range(state.files) if number not in there]
+        with audit.progress.stage("Predictions and heatmaps, Ray", state.photos, "images") as advance:
+            advance(state.done, before=True)
+            for photos in told.results(missing):
+                advance(photos)
+    finally:
+        if begun_here:
+            core.shutdown()
+
+
+def _connect(core: Any, address: str) -> None:
+    """Start a cluster, or become a driver of one.
+
+    Raises:
+        ResultError: there is no cluster at the address, or none can be started.
+    """
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    own = {"include_dashboard": False, "object_store_memory": STORE}
+    try:
+        core.init(address=address, **quiet) if address else core.init(address="local", **quiet, **own)
+    except Exception as error:  # ConnectionError, RuntimeError, ValueError, what gRPC raises
+        where = f"at {address!r}" if address else "on this machine"
+        raise ResultError(f"there is no Ray cluster {where}: {first_line(error)}", GO_ON) from error
+
+
+class _Tasks:
+    """Tasks of one audit.
+
+    Args:
+        core: the package ray, connected to a cluster.
+        content: what is packed for the workers.
+    """
+
+    def __init__(self, core: Any, content: bytes) -> None:
+        self._core = core
+        alive = [node["Resources"] for node in core.nodes() if node["Alive"]]
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        set_here = OMP in os.environ
+        threads = os.environ[OMP] if set_here else str(cores)
+        gpu = any(node.get("GPU", 0) >= 1 for node in alive)
+        # A task takes the CPUs that its threads use, but no more than a machine has: it would wait for ever.
+        most = int(max([node.get("CPU", 0) for node in alive], default=1))
+        cpus = 1 if gpu else max(1, min(int(threads) if threads.isdecimal() else 1, most))
+        environment = {OMP: threads, **{name: os.environ[name] for name in THREADS if name in os.environ}}
+        self._at_once = WAITING * max(
+            1, int(sum(node.get("GPU" if gpu else "CPU", 0) // (1 if gpu else cpus) for node in alive))
+        )
+        self._task = core.remote(pass_shard).options(
+            num_cpus=cpus,
+            num_gpus=1 if gpu else 0,
+            max_retries=RETRIES,
+            runtime_env={"env_vars": environment},
+        )
+        self._given = (core.put(content), set_here)
+
+    def results(self, numbers: Iterable[int | None]) -> Iterator[int]:
+        """Number of photos of each task, as they end; few tasks wait at a time.
+
+        Args:
+            numbers: of the shards that are made; None = a worker prepares itself.
+
+        Raises:
+            BiasAuditError: a task has failed; the others are cancelled.
+        """
+        left = iter(numbers)
+        running: list[Any] = []
+        try:
+            while True:
+                while len(running) < self._at_once and (number := next(left, self)) is not self:
+                    running.append(self._task.remote(self._given[0], number, self._given[1]))
+                if not running:
+                    return
+                (ended, *_), running = self._core.wait(running, num_returns=1)
+                yield self._photos(ended)
+        finally:
+            for each in running:
+                self._core.cancel(each, force=True)
+
+    def _photos(self, ended: Any) -> int:
+        errors = self._core.exceptions
+        try:
+            told = self._core.get(ended)
+        except errors.RayTaskError:  # an exception that nobody foresaw
+            raise
+        except errors.RayError as error:
+            raise ResultError(
+                f"a task of the Ray cluster was lost {RETRIES + 1} times: {first_line(error)}",
+                f"Its logs say why; is there enough memory? {GO_ON}",
+            ) from error
+        if "error" in told:
+            raise as_raised(told)
+        return int(told["photos"])
