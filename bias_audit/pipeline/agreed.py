@@ -71,9 +71,10 @@ def begin(
         photos: number of photos.
 
     Raises:
-        ConfigError: another share was given something else.
+        ConfigError: another share was given something else, or one process that has begun the run.
     """
     run.make(resume=True, overwrite=False)
+    run.expect_started(key)
     content: dict[str, Mapping[str, Any]] = {
         "audit": config.as_dict(),
         "thresholds": dataclasses.asdict(thresholds),

@@ -5,9 +5,12 @@ Ray starts a task again whose worker is lost. The run folder, which all machines
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
@@ -62,23 +65,24 @@ def _pass(audit: SharedAudit, address: str) -> None:
         import ray as core
 
     content, begun_here = audit.packed(), not core.is_initialized()
-    with audit.progress.stage("Starting the Ray cluster", None):
-        if begun_here:
-            _connect(core, address)
-    try:
+    if not begun_here and address:
+        raise ConfigError(
+            f"{OPTION} ray:{address}: this program is connected to a cluster already", f"Write {OPTION} ray to use it."
+        )
+    with contextlib.ExitStack() as stack:
+        # Ray prints on stdout that a worker was lost, where the result is printed.
+        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        with audit.progress.stage("Starting the Ray cluster", None):
+            if begun_here:
+                stack.callback(core.shutdown)
+                _connect(core, address)
         told = _Tasks(core, content)
         with audit.progress.stage("Starting a Ray worker", None):
             next(told.results([None]))
         state = shares.state_of(audit.folder)
-        there = set(state.there)
-        missing = [number for number in range(state.files) if number not in there]
         with audit.progress.stage("Predictions and heatmaps, Ray", state.photos, "images") as advance:
-            advance(state.done, before=True)
-            for photos in told.results(missing):
-                advance(photos)
-    finally:
-        if begun_here:
-            core.shutdown()
+            for photos, before in told.results(range(state.files)):
+                advance(photos, before=before)
 
 
 def _connect(core: Any, address: str) -> None:
@@ -106,28 +110,22 @@ class _Tasks:
 
     def __init__(self, core: Any, content: bytes) -> None:
         self._core = core
-        alive = [node["Resources"] for node in core.nodes() if node["Alive"]]
+        nodes = [node["Resources"] for node in core.nodes() if node["Alive"]]
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        set_here = OMP in os.environ
-        threads = os.environ[OMP] if set_here else str(cores)
-        gpu = any(node.get("GPU", 0) >= 1 for node in alive)
-        # A task takes the CPUs that its threads use, but no more than a machine has: it would wait for ever.
-        most = int(max([node.get("CPU", 0) for node in alive], default=1))
-        cpus = 1 if gpu else max(1, min(int(threads) if threads.isdecimal() else 1, most))
-        environment = {OMP: threads, **{name: os.environ[name] for name in THREADS if name in os.environ}}
-        self._at_once = WAITING * max(
-            1, int(sum(node.get("GPU" if gpu else "CPU", 0) // (1 if gpu else cpus) for node in alive))
-        )
-        self._task = core.remote(pass_shard).options(
-            num_cpus=cpus,
-            num_gpus=1 if gpu else 0,
-            max_retries=RETRIES,
-            runtime_env={"env_vars": environment},
-        )
-        self._given = (core.put(content), set_here)
+        threads = os.environ.get(OMP, str(cores))
+        if any(node.get("GPU", 0) >= 1 for node in nodes):
+            takes, of = {"num_gpus": 1, "num_cpus": 1}, "GPU"
+        else:  # the CPUs that its threads use, but no more than a machine has: it would wait for ever
+            most = int(max((node.get("CPU", 0) for node in nodes), default=1))
+            takes, of = {"num_cpus": max(1, min(int(threads) if threads.isdecimal() else 1, most))}, "CPU"
+        each = takes["num_gpus" if of == "GPU" else "num_cpus"]
+        self._most = WAITING * max(1, sum(int(node.get(of, 0)) // each for node in nodes))
+        variables = {OMP: threads, **{name: os.environ[name] for name in THREADS if name in os.environ}}
+        self._task = core.remote(pass_shard).options(max_retries=RETRIES, runtime_env={"env_vars": variables}, **takes)
+        self._given = (core.put(content), OMP in os.environ)
 
-    def results(self, numbers: Iterable[int | None]) -> Iterator[int]:
-        """Number of photos of each task, as they end; few tasks wait at a time.
+    def results(self, numbers: Iterable[int | None]) -> Iterator[tuple[int, bool]]:
+        """What each task tells, as they end: (number of photos, whether the shard was there); few wait at a time.
 
         Args:
             numbers: of the shards that are made; None = a worker prepares itself.
@@ -135,21 +133,22 @@ class _Tasks:
         Raises:
             BiasAuditError: a task has failed; the others are cancelled.
         """
+        content, omp = self._given
         left = iter(numbers)
         running: list[Any] = []
         try:
             while True:
-                while len(running) < self._at_once and (number := next(left, self)) is not self:
-                    running.append(self._task.remote(self._given[0], number, self._given[1]))
+                for number in itertools.islice(left, self._most - len(running)):
+                    running.append(self._task.remote(content, number, omp))
                 if not running:
                     return
                 (ended, *_), running = self._core.wait(running, num_returns=1)
-                yield self._photos(ended)
+                yield self._told(ended)
         finally:
             for each in running:
                 self._core.cancel(each, force=True)
 
-    def _photos(self, ended: Any) -> int:
+    def _told(self, ended: Any) -> tuple[int, bool]:
         errors = self._core.exceptions
         try:
             told = self._core.get(ended)
@@ -162,4 +161,4 @@ class _Tasks:
             ) from error
         if "error" in told:
             raise as_raised(told)
-        return int(told["photos"])
+        return told["photos"], told["before"]

@@ -32,19 +32,20 @@ def pass_shard(content: bytes, number: int | None, omp: bool) -> dict[str, Any]:
         omp: whether OMP_NUM_THREADS is set in the process that was asked for the audit.
 
     Returns:
-        {"photos": number of photos}, or a BiasAuditError as `as_told` gives it: exceptions of a task are tracebacks.
+        {"photos": number of photos, "before": whether the shard was there}; or a BiasAuditError as `as_told` gives it,
+        since an exception of a task is a traceback.
     """
     if not omp:
         os.environ.pop(OMP, None)  # it was set to what it means where it is not set, so that Ray would not set it to 1
     try:
         with packages.needed(OPTION):
-            return {"photos": _pass(content, number)}
+            return _pass(content, number)
     except BiasAuditError as error:
         return as_told(error)
 
 
 @gives_back
-def _pass(content: bytes, number: int | None) -> int:
+def _pass(content: bytes, number: int | None) -> dict[str, Any]:
     name = hashlib.sha256(content).hexdigest()
     prepared = _kept.get(name)
     if prepared is None:
@@ -53,11 +54,11 @@ def _pass(content: bytes, number: int | None) -> int:
         prepared = begin_share(DOING, model, data, progress=Progress(QUIET), **call)
         _kept[name] = prepared
     prepared.context.run.check(resume=True, overwrite=False)  # which locks the run folder while the shard is made
-    passed = 0
+    passed = {"photos": 0, "before": False}
 
     def advance(n: int, /, *, before: bool = False) -> None:
-        nonlocal passed
-        passed += n
+        passed["photos"] += n
+        passed["before"] = before
 
     if number is not None:
         pass_files(prepared, range(number, number + 1), advance)

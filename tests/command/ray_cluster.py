@@ -1,0 +1,145 @@
+"""`audit --executor ray`: the run of a cluster is that of one process, also where a worker is lost. See `make ray`.
+
+No part of `make test`: Ray is large, and each cluster takes seconds to start.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import ray
+from test_any_model import draw
+from test_executors import call
+from test_onnx_command import colours
+from test_shards import tables
+
+from bias_audit.run.shares import state_of
+
+HOOK = """
+import glob, os, time
+
+def plain(pixels):
+    if glob.glob("run/shards/.maps-*.lock"):
+        open(f"pid-{os.getpid()}", "w").close()
+        if os.path.exists("arm") and glob.glob("run/shards/maps-*.npz"):
+            os.rename("arm", f"kill-{os.getpid()}")
+            time.sleep(600)
+    return pixels
+
+def fails(pixels):
+    if glob.glob("run/shards/.maps-*.lock"):
+        raise ValueError("no such light")
+    return pixels
+"""
+"""A preprocessing whose worker waits to be killed, once, when the first shard is there and it makes another."""
+
+EIGHT = ("--batch-size", "2")
+"""24 photos in three shards of four batches."""
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    draw(tmp_path)
+    (tmp_path / "net.onnx").write_bytes(colours())
+    (tmp_path / "hook.py").write_text(HOOK)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return tmp_path
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """Address of a cluster that was started beforehand."""
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    start = "start --head --block --port 26379 --num-cpus 2 --include-dashboard false --disable-usage-stats"
+    program = "import sys; from ray.scripts.scripts import main; sys.exit(main())"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *start.split()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        yield "127.0.0.1:26379"
+        process.terminate()
+
+
+def test_a_worker_is_killed(world, command):
+    killed = []
+
+    def kill() -> None:
+        while not (found := list(world.glob("kill-*"))):
+            time.sleep(0.05)
+        killed.append(int(found[0].name.partition("-")[2]))
+        os.kill(killed[0], signal.SIGKILL)
+
+    (world / "arm").touch()
+    threading.Thread(target=kill, daemon=True).start()
+    code, out, err = command(*call("--out", "run", "--executor", "ray", *EIGHT))
+    assert code == 0, err
+    assert killed
+    workers = {int(file.name.partition("-")[2]) for file in world.glob("pid-*")}
+    assert workers > {*killed}
+    assert os.getpid() not in workers
+    assert not ray.is_initialized()
+    assert command(*call("--out", "whole", *EIGHT))[:2] == (0, out)
+    assert sorted(file.name for file in (world / "run/shards").glob("maps-*")) == [
+        "maps-00000.npz",
+        "maps-00001.npz",
+        "maps-00002.npz",
+    ]
+    assert len(tables(world / "run")) > 10
+    assert tables(world / "run") == tables(world / "whole")
+
+
+def test_a_cluster_at_an_address(world, command, cluster):
+    """The one share that one process has made is kept, and the cluster goes on after the audit."""
+    assert command(*call("--out", "run", "--shard", "1/3", *EIGHT))[0] == 0
+    there = world / "run/shards/maps-00000.npz"
+    made = there.stat().st_mtime_ns
+    for _ in range(60):  # until it has started
+        code, out, err = command(*call("--out", "run", "--executor", f"ray:{cluster}", "--resume", *EIGHT))
+        if "there is no Ray cluster at '127.0.0.1:26379'" not in " ".join(err.split()):
+            break
+        time.sleep(1)
+    assert code == 0, err
+    assert there.stat().st_mtime_ns == made
+    assert command(*call("--out", "whole", *EIGHT))[:2] == (0, out)
+    assert tables(world / "run") == tables(world / "whole")
+    ray.init(address=cluster)
+    assert ray.cluster_resources()["CPU"] == 2
+    ray.shutdown()
+
+
+def test_what_goes_wrong_is_one_sentence(world, command):
+    code, out, err = command(*call("--out", "run", "--executor", "ray", *EIGHT, preprocess="fails"))
+    assert (code, out, "no such light" in err, "Traceback" in err) == (2, "", True, False), err
+    assert state_of(world / "run").there == ()
+    code, out, err = command("audit", "none.onnx", "photos", "--out", "other", "--quiet", "--executor", "ray")
+    assert (code, out) == (2, "")
+    assert err == command("audit", "none.onnx", "photos", "--out", "other", "--quiet")[2]
+
+
+def test_a_killed_command_leaves_no_worker_behind(world):
+    (world / "arm").touch()
+    audit = [sys.executable, "-m", "bias_audit.cli.command_line", *call("--out", "run", "--executor", "ray", *EIGHT)]
+    until = time.monotonic() + 120
+    with subprocess.Popen(audit) as driver:
+        while not (found := list(world.glob("kill-*"))):
+            assert driver.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        driver.kill()
+    while is_running(int(found[0].name.partition("-")[2])):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def is_running(process: int) -> bool:
+    try:
+        return " Z " not in Path(f"/proc/{process}/stat").read_text()[:80]
+    except OSError:
+        return False

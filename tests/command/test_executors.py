@@ -1,0 +1,182 @@
+"""`audit --executor`: the run of several processes is that of one, and none of them is left behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_any_model import draw
+from test_onnx_command import colours
+from test_shards import AUDIT, FEW, tables
+
+import bias_audit
+from bias_audit.errors import BiasAuditError, ConfigError, ModelError, ResultError
+from bias_audit.pipeline.executors import EXECUTORS, find_executor
+from bias_audit.pipeline.executors.local import devices
+from bias_audit.pipeline.executors.work import as_raised, as_told
+from bias_audit.run.folder import Run
+from bias_audit.run.shares import state_of
+
+HOOK = """
+import glob, os, signal, time
+
+def plain(pixels):
+    return pixels
+
+def killed(pixels):
+    if os.path.exists("arm") and glob.glob("run/shards/maps-*.npz"):
+        os.unlink("arm")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return pixels
+
+def waits(pixels):
+    if glob.glob("run/shards/.maps-*.lock"):
+        open(f"pid-{os.getpid()}", "w").close()
+        time.sleep(600)
+    return pixels
+
+def exits(pixels):
+    if glob.glob("run/shards/.maps-*.lock"):
+        os._exit(0)
+    return pixels
+"""
+"""A module with preprocessings that do what processes die of: `killed` once, when a shard is there."""
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    draw(tmp_path)
+    (tmp_path / "net.onnx").write_bytes(colours())
+    (tmp_path / "hook.py").write_text(HOOK)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def call(*options: str, preprocess: str = "plain") -> tuple[str, ...]:
+    return (*AUDIT, *FEW, "--preprocess", f"hook:{preprocess}", *options)
+
+
+def running() -> set[str]:
+    """Processes that run for an audit in this folder."""
+    found = set()
+    for each in Path("/proc").glob("[0-9]*"):
+        try:
+            if "executors.child" in (each / "cmdline").read_text() and (each / "cwd").samefile("."):
+                found.add(each.name)
+        except OSError:
+            continue
+    return found
+
+
+def test_a_process_is_killed_and_the_audit_goes_on(world, command):
+    """The tables are those of one process, in the end; what was there before the end of the first is not made again."""
+    Path("arm").touch()
+    code, out, err = command(*call("--out", "run", "--executor", "local:2", preprocess="killed"))
+    assert (code, out) == (2, "")
+    assert "was ended by SIGKILL; perhaps for want of memory" in " ".join(err.split())
+    assert not running()
+    there = {file: file.stat().st_mtime_ns for file in Path("run/shards").glob("maps-*.npz")}
+    assert len(there) == len(state_of(world / "run").there) in range(1, 6)
+
+    assert "'run' holds an unfinished run" in command(*call("--out", "run", "--executor", "local:2"))[2]
+    code, out, err = command(*call("--out", "run", "--executor", "local:2", "--resume", preprocess="killed"))
+    assert code == 0, err
+    assert {file: file.stat().st_mtime_ns for file in there} == there
+    assert not Path("run/shared.json").exists()
+    assert command(*call("--out", "whole", preprocess="killed"))[1] == out
+    assert len(tables(world / "run")) > 10
+    assert tables(world / "run") == tables(world / "whole")
+
+
+def test_a_killed_command_leaves_no_process_behind(world):
+    audit = [
+        sys.executable,
+        "-m",
+        "bias_audit.cli.command_line",
+        *call("--out", "run", "--executor", "local:1", preprocess="waits"),
+    ]
+    with subprocess.Popen(audit, stderr=subprocess.PIPE) as parent:
+        until = time.monotonic() + 120
+        while not list(Path().glob("pid-*")):
+            assert parent.poll() is None, parent.stderr.read()
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert len(running()) == 1
+        parent.kill()
+    while running():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_errors_of_a_process_are_those_of_the_audit(world, monkeypatch, capfd):
+    """In Python: the first refuses the model; the second is ended by the user's code, with the exit code of success."""
+    said = []
+    for executor in (None, "local:1"):
+        with pytest.raises(ModelError) as caught:
+            bias_audit.audit("photos/frog/00.png", "photos", out="run", executor=executor)
+        said.append(str(caught.value))
+    assert said[0] == said[1]
+    assert not Path("run").exists()
+    monkeypatch.syspath_prepend(world)
+    with pytest.raises(ResultError, match=r"share 1/1 of the audit ended with exit code 0 before it was done"):
+        bias_audit.audit("net.onnx", "photos", masks="masks", preprocess="hook:exits", out="run", executor="local:1")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_shares_do_not_go_on_with_what_another_audit_has_begun(world, command):
+    Run(world / "run").start({"options": "others"}, resume=False, overwrite=False)
+    code, _, err = command(*AUDIT, "--out", "run", "--shard", "1/1")
+    assert (code, "cannot resume 'run': the options" in err) == (2, True), err
+    assert not Path("run/shared.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("local:0",), "local:0: expected local:N with N processes, from 1 to 256"),
+        (("local:257",), "local:257: expected local:N"),
+        (("local",), "local:: expected local:N"),
+        (("local:two",), "local:two: expected local:N"),
+        (("spark",), "spark: there is no such executor Write local:N or ray[:HOST:PORT]"),
+        (("ray:ray://there:10001",), "expected ray, ray:auto or ray:HOST:PORT"),
+        (("local:2", "--shard", "1/2"), "--shard and --executor contradict each other"),
+        (("local:2", "--overwrite"), "--executor and --overwrite contradict each other"),
+        (("local:2", "--profile"), "--executor and --profile contradict each other"),
+    ],
+)
+def test_wrong_executors(world, command, given, said):
+    code, _, err = command(*AUDIT, "--out", "run", "--executor", *given)
+    assert (code, said in " ".join(err.split())) == (2, True), err
+    assert not Path("run").exists()
+
+
+def test_what_is_in_memory_cannot_be_shared(world):
+    for model, data in ((lambda pixels: pixels, "photos"), ("net.onnx", [("photos/frog/00.png", "frog")])):
+        with pytest.raises(ConfigError, match="a model and photos that every process finds on disk"):
+            bias_audit.audit(model, data, executor="local:2")
+    with pytest.raises(ConfigError, match="--executor and --predictions contradict each other"):
+        bias_audit.audit(None, "photos", predictions="p.csv", executor="local:2")
+    with pytest.raises(ConfigError, match="an argument cannot be handed to another process"):
+        bias_audit.audit("net.onnx", "photos", out="run", class_map={"frog": lambda: 0}, executor="local:2")
+
+
+def test_one_process_for_each_gpu():
+    """Which GPUs CUDA shows: the list ends at the first that is none."""
+    assert devices({"CUDA_VISIBLE_DEVICES": "2, 5,GPU-8932f937"}) == ["2", "5", "GPU-8932f937"]
+    assert devices({"CUDA_VISIBLE_DEVICES": "3,-1,4"}) == ["3"]
+    assert devices({"CUDA_VISIBLE_DEVICES": ""}) == devices({"CUDA_VISIBLE_DEVICES": "-1"}) == []
+
+
+def test_an_error_is_the_same_in_another_process():
+    for error in (ModelError("a", "b"), ConfigError("a"), ResultError("a\nb", "c")):
+        again = as_raised(as_told(error))
+        assert (type(again), again.message, again.hint) == (type(error), error.message, error.hint)
+    assert type(as_raised({"error": "annotations", "message": "a", "hint": ""})) is BiasAuditError
+
+
+def test_every_executor_is_found():
+    assert set(EXECUTORS) == {"local", "ray"}
+    assert callable(find_executor("local:3"))
