@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := .ci/constraints.txt
 
-.PHONY: demo check test lowest installs dist compatibility torch-families onnx-families attack simulations lint sample docs \
+.PHONY: demo check test lowest installs dist compatibility torch-families onnx-families ray attack simulations lint sample docs \
 	pictures notebooks stranger clean
 
 demo: .venv/.package
@@ -72,6 +72,18 @@ onnx-families: .venv-families/.package
 		.venv-families/bin/python -m pip install --quiet opencv-python-headless; }
 	@touch $@
 
+# Audits by a Ray cluster of this machine, of which the tests kill a worker, in an environment of their own.
+ray: .venv-ray/.package
+	$(ALONE) .venv-ray/bin/python -m pytest tests/command/ray_cluster.py $(ARGS)
+
+.venv-ray/.package: pyproject.toml $(LOCK)
+	$(PYTHON) -m venv --clear .venv-ray
+	.venv-ray/bin/python -m pip install --quiet --constraint $(LOCK) hypothesis pytest --editable '.[onnx,ray]'
+	@.venv-ray/bin/python -c 'import cv2' 2>/dev/null || { \
+		.venv-ray/bin/python -m pip uninstall --quiet --yes opencv-python; \
+		.venv-ray/bin/python -m pip install --quiet --constraint $(LOCK) opencv-python-headless; }
+	@touch $@
+
 # Hostile input of every kind, new in each run: docs/how-to/attack.md. Repeat one with ARGS="--seed N".
 TRIES ?= 100000
 attack: .venv/.dev
@@ -126,7 +138,7 @@ stranger: .venv/.dev
 	$(BIN)/python -m tests.stranger $(ARGS)
 
 clean:
-	rm -rf .venv .venv-docs .venv-notebooks .venv-families .venv-lowest .venv-dist build dist bias_audit.egg-info
+	rm -rf .venv .venv-docs .venv-notebooks .venv-families .venv-ray .venv-lowest .venv-dist build dist bias_audit.egg-info
 
 .venv/.package: pyproject.toml $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bias-audit needs Python 3.11 or newer: make PYTHON=python3.12 ...")'

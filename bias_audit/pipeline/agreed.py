@@ -13,6 +13,7 @@ from typing import Any
 from bias_audit.config import AuditConfig, Thresholds
 from bias_audit.errors import ConfigError
 from bias_audit.heatmaps import attention
+from bias_audit.limits.bounds import Limits
 from bias_audit.pipeline.in_memory import on_disk
 from bias_audit.run import shares
 from bias_audit.run.folder import KEY, SHARED, Run
@@ -76,7 +77,7 @@ def begin(
     run.make(resume=True, overwrite=False)
     run.expect_started(key)
     content: dict[str, Mapping[str, Any]] = {
-        "audit": config.as_dict(),
+        "audit": config.changed({"limits": Limits(pixels=config.limits.pixels)}).as_dict(),  # others change no number
         "thresholds": dataclasses.asdict(thresholds),
         "data": dict(reading),
         "rules": {"ignore": sorted(ignore)},
