@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 import pytest
-import ray
 from test_any_model import draw
 from test_executors import call
 from test_onnx_command import colours
@@ -67,12 +66,30 @@ def cluster(monkeypatch):
         process.terminate()
 
 
+STRANGER = """
+import sys
+import ray._raylet
+try:
+    print(ray._raylet.GcsClient(address=sys.argv[1]).internal_kv_keys(b"", None, timeout=10))
+except Exception as error:
+    print(type(error).__name__)
+"""
+
+
+def stranger(address: str) -> str:
+    """What another program is told by the cluster of an audit, which has another token."""
+    asked = [sys.executable, "-c", STRANGER, address]
+    mine = {**os.environ, "RAY_AUTH_TOKEN": "0" * 64}
+    return subprocess.run(asked, env=mine, capture_output=True, text=True, timeout=120).stdout.strip()
+
+
 def test_a_worker_is_killed(world, command):
-    killed = []
+    killed, refused = [], []
 
     def kill() -> None:
         while not (found := list(world.glob("kill-*"))):
             time.sleep(0.05)
+        refused.append(stranger(sys.modules["ray"].get_runtime_context().gcs_address))
         killed.append(int(found[0].name.partition("-")[2]))
         os.kill(killed[0], signal.SIGKILL)
 
@@ -81,10 +98,11 @@ def test_a_worker_is_killed(world, command):
     code, out, err = command(*call("--out", "run", "--executor", "ray", *EIGHT))
     assert code == 0, err
     assert killed
+    assert refused == ["AuthenticationError"]
     workers = {int(file.name.partition("-")[2]) for file in world.glob("pid-*")}
     assert workers > {*killed}
     assert os.getpid() not in workers
-    assert not ray.is_initialized()
+    assert not sys.modules["ray"].is_initialized()
     assert command(*call("--out", "whole", *EIGHT))[:2] == (0, out)
     assert sorted(file.name for file in (world / "run/shards").glob("maps-*")) == [
         "maps-00000.npz",
@@ -109,6 +127,8 @@ def test_a_cluster_at_an_address(world, command, cluster):
     assert there.stat().st_mtime_ns == made
     assert command(*call("--out", "whole", *EIGHT))[:2] == (0, out)
     assert tables(world / "run") == tables(world / "whole")
+    import ray  # only here: the first audit sets what Ray knows from its import on
+
     ray.init(address=cluster)
     assert ray.cluster_resources()["CPU"] == 2
     ray.shutdown()

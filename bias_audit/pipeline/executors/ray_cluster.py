@@ -10,6 +10,7 @@ import itertools
 import logging
 import os
 import re
+import secrets
 import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -31,6 +32,9 @@ WAITING = 2
 
 STORE = 128 * 2**20
 """Bytes of the object store of a cluster of this machine; what passes through it is small."""
+
+AUTH = "RAY_AUTH_"
+"""Beginning of variables of the environment: how Ray authenticates; those of the user's are left as they are."""
 
 _ADDRESS = re.compile(r"auto|(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 
@@ -60,10 +64,7 @@ def _pass(audit: SharedAudit, address: str) -> None:
     Raises:
         BiasAuditError: a task has failed, or the cluster cannot be reached.
     """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # which else are sent over the network
-    with packages.needed(f"{OPTION} ray"):
-        import ray as core
-
+    core = _ray(address)
     content, begun_here = audit.packed(), not core.is_initialized()
     if not begun_here and address:
         raise ConfigError(
@@ -83,6 +84,23 @@ def _pass(audit: SharedAudit, address: str) -> None:
         with audit.progress.stage("Predictions and heatmaps, Ray", state.photos, "images") as advance:
             for photos, before in told.results(range(state.files)):
                 advance(photos, before=before)
+
+
+def _ray(address: str) -> Any:
+    """The package ray.
+
+    A cluster of this machine listens to the network, and runs what comes with its token. Ray keeps one for all clusters
+    in the home folder; here it is another one each time, which Ray knows if it is set before the import.
+
+    Raises:
+        PackageError: it is not installed.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # which else are sent over the network
+    if not address and "ray" not in sys.modules and not any(name.startswith(AUTH) for name in os.environ):
+        os.environ.update({f"{AUTH}MODE": "token", f"{AUTH}TOKEN": secrets.token_hex(32)})
+    with packages.needed(f"{OPTION} ray"):
+        import ray as core
+    return core
 
 
 def _connect(core: Any, address: str) -> None:
