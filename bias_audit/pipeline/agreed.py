@@ -16,7 +16,8 @@ from bias_audit.heatmaps import attention
 from bias_audit.limits.bounds import Limits
 from bias_audit.pipeline.in_memory import on_disk
 from bias_audit.run import shares
-from bias_audit.run.folder import KEY, SHARED, Run
+from bias_audit.run.folder import KEY, SHARED, STARTED, Run
+from bias_audit.run.started import expect_key
 
 PACKAGES = (
     "numpy", "scipy", "pandas", "scikit-learn", "opencv-python-headless", "pillow", "tensorflow", "tensorflow-cpu",
@@ -75,7 +76,8 @@ def begin(
         ConfigError: another share was given something else, or one process that has begun the run.
     """
     run.make(resume=True, overwrite=False)
-    run.expect_started(key)
+    if not os.path.lexists(run.path / SHARED) and (before := Run(run.path).read_json(STARTED, dict)) is not None:
+        expect_key(run.path, before, key)  # one process has begun it
     content: dict[str, Mapping[str, Any]] = {
         "audit": config.changed({"limits": Limits(pixels=config.limits.pixels)}).as_dict(),  # others change no number
         "thresholds": dataclasses.asdict(thresholds),

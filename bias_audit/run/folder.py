@@ -32,6 +32,7 @@ from bias_audit.run.digests import digest_of
 from bias_audit.run.image_numbers import FOLDER as NUMBERS
 from bias_audit.run.lock import LOCK, PATIENCE, hold, locked_file, remove_if_empty
 from bias_audit.run.schema import TABLES
+from bias_audit.run.started import expect_key
 
 T = TypeVar("T")
 _TEMPORARY = re.compile(r"\..*\.tmp", re.DOTALL)
@@ -183,7 +184,7 @@ class Run:
             # Where it cannot be read, nobody knows what the shards were made of: all are made again.
             before = self.read_json(STARTED, _object) if started and not overwrite else None
         if before is not None:
-            self._expect(before, key)
+            expect_key(self.path, before, key)
         else:
             if started and not overwrite and self._tell:
                 self._tell("what the unfinished run was started with is not known, so it starts anew")
@@ -191,23 +192,6 @@ class Run:
                 guarded(self._clear, self.path, _HINT)
             self.write_json(STARTED, dict(key))  # first of all: a folder without it is nobody's run
         self.open_folder(SHARDS)
-
-    def expect_started(self, key: Mapping[str, str]) -> None:
-        """Refuse a run that one process has begun, unless shares with this key can go on with its shards.
-
-        Raises:
-            ConfigError: it was started with another key.
-            ResultError: nobody knows with which.
-        """
-        if not os.path.lexists(self.path / SHARED):
-            self._expect(Run(self.path).read_json(STARTED, _object) or key, key)
-
-    def _expect(self, before: Mapping[str, Any], key: Mapping[str, str]) -> None:
-        if changed := [name for name in key if before.get(name) != key[name]]:
-            raise ConfigError(
-                f"cannot resume {str(self.path)!r}: the {' and the '.join(changed)} changed since it was started",
-                "Resume with the same model, data and options, or start anew with --overwrite.",
-            )
 
     def open_folder(self, name: str) -> None:
         """Make a folder inside the run's; a link or a file in its place is removed, and nothing that it leads to."""

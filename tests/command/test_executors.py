@@ -72,7 +72,7 @@ def running() -> set[str]:
 
 
 def test_a_process_is_killed_and_the_audit_goes_on(world, command):
-    """The tables are those of one process, in the end; what was there before the end of the first is not made again."""
+    """In another number of processes; what was there is not made again, and in the end the tables are those of one."""
     Path("arm").touch()
     code, out, err = command(*call("--out", "run", "--executor", "local:2", preprocess="killed"))
     assert (code, out) == (2, "")
@@ -82,7 +82,7 @@ def test_a_process_is_killed_and_the_audit_goes_on(world, command):
     assert len(there) == len(state_of(world / "run").there) in range(1, 6)
 
     assert "'run' holds an unfinished run" in command(*call("--out", "run", "--executor", "local:2"))[2]
-    code, out, err = command(*call("--out", "run", "--executor", "local:2", "--resume", preprocess="killed"))
+    code, out, err = command(*call("--out", "run", "--executor", "local:1", "--resume", preprocess="killed"))
     assert code == 0, err
     assert {file: file.stat().st_mtime_ns for file in there} == there
     assert not Path("run/shared.json").exists()
@@ -151,6 +151,13 @@ def test_wrong_executors(world, command, given, said):
     code, _, err = command(*AUDIT, "--out", "run", "--executor", *given)
     assert (code, said in " ".join(err.split())) == (2, True), err
     assert not Path("run").exists()
+
+
+def test_ray_is_not_installed(world, command, monkeypatch):
+    monkeypatch.setattr("bias_audit.packages.installed", lambda module: module != "ray")
+    code, _, err = command(*AUDIT, "--out", "run", "--executor", "ray")
+    told = "Ray is not installed, and --executor ray needs it: pip install 'bias-audit[ray]'"
+    assert (code, told in " ".join(err.split())) == (2, True), err
 
 
 def test_what_is_in_memory_cannot_be_shared(world):

@@ -153,7 +153,7 @@ class TestPackages:
         extras = project["optional-dependencies"]
         declared = {_module(text): "bias-audit" for text in project["dependencies"]}
         names = {"tensorflow", "torch", "onnx", "review", "keras2", "completion", "dicom", "remote"}
-        for extra in names:
+        for extra in (*names, "ray"):
             for text in extras[extra]:
                 if not text.startswith("bias-audit["):
                     declared[_module(text)] = f"bias-audit[{extra}]"

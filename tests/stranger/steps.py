@@ -103,6 +103,10 @@ PATH: dict[str, tuple[Step, ...]] = {
         *(Step(f"{SHARE} {number}/3", says=f"share {number}/3 is done", words={"32": "5"}) for number in (1, 2, 3)),
         Step("bias-audit status run", says="3 of 3 shards are there, 60 of 60 photos; nothing is missing"),
         Step("bias-audit merge run", files=("run/report.html",), says="SUSPICIOUS"),
+        Step(
+            "bias-audit audit model.keras photos/test --masks photos/masks --out run --executor local:4",
+            files=("one/report.html",), says="SUSPICIOUS", words={"--out run": "--out one", "local:4": "local:2"},
+        ),
         *(
             Step(f"{SHARE.replace('run', f'run-{number}')} {number}/3", says="1 of 3 shards", words={"32": "5"})
             for number in (1, 2, 3)
@@ -167,6 +171,9 @@ NOT_TYPED: dict[str, str] = {
     "bias-audit audit models/my-vit/ photos/": "as torchvision",
     "bias-audit audit net.onnx photos/ --masks masks/ --preprocess imagenet": "the network is the reader's",
     "bias-audit audit model.keras photos/test --masks photos/masks --method my_maps:positive": "see tests/docs",
+    "bias-audit audit model.keras photos/test --masks photos/masks --out run --batch-size 32 "
+    "--executor ray:head.example.org:6379": "needs a cluster; `make ray` starts one",
+    "make ray": "minutes",
 }
 """Command of a page -> why the path leaves it out."""
 
