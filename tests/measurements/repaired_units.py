@@ -4,9 +4,10 @@
     python tests/measurements/repaired_units.py WORK --honest [--most 20]
 
 WORK is the folder `work` that `bias-audit benchmark` leaves. Networks that rely on a planted cue (by their
-`truth.json`) are audited on the benchmark's test photos and, where that convicts them, repaired with the first photos of
-each class that they were trained on. Cues take turns, in an order that the hash of each case gives. With --honest it
-takes networks of worlds without any cue of a class, and repairs by force: what is lost where nothing was to be repaired?
+`truth.json`) are audited on the benchmark's test photos and, where that convicts them, repaired with the first photos
+of each class that they were trained on. Cues take turns, in an order that the hash of each case gives. With --honest it
+takes networks of worlds without any cue of a class, and repairs by force: what is lost where nothing was to be
+repaired?
 
 The truth (`planted.benchmark.truth`): the share of other classes' scenes that the cue turns into the class
 (sufficiency), and the recall that the class loses without it (necessity), on scenes that neither refit nor audit saw.
