@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bias_audit.checks.outcomes import RuleOutcome, number
+from bias_audit.checks.outcomes import RuleOutcome, class_of, number
 from bias_audit.checks.registry import find_rule
 from bias_audit.compare.compared import GONE, KNOWN, NEW, UNJUDGED, Comparison, FindingChange, compare
 from bias_audit.compare.measures import BETTER, NO_DIFFERENCE, WORSE, Change
@@ -115,7 +115,10 @@ def judged(
     if not left and not lower and not silent:
         return REPAIRED, f"Repaired: no finding of reliance above WATCH is left. {told}"
     if lower:
-        return NOT_REPAIRED, f"Not repaired: the repaired model recognises fewer photos. {told} {WHAT_THEN}"
+        cleared = "" if left or silent else "nothing accuses it any more, but "
+        where = _where_lost(changes, {class_of(each) for each in accusing(before.outcomes)})
+        told = f"{cleared}the repaired model recognises fewer photos. {told} {where}"
+        return NOT_REPAIRED, f"Not repaired: {told} {WHAT_THEN}"
     if silent and not left:
         codes = ", ".join(sorted({each.outcome.code for each in silent}))
         return NOT_REPAIRED, f"Not shown to be repaired: the new audit could not judge {codes} any more. {told}"
@@ -148,6 +151,17 @@ def _fate(change: FindingChange, tests: Mapping[tuple[str, str], Retest]) -> str
     # No audit looks for a region that was drawn: that it does not speak of it is no answer.
     unasked = change.kind == GONE and RULES.get(change.outcome.code) == REGIONS
     return UNJUDGED if unasked or change.kind == UNJUDGED else BETTER
+
+
+def _where_lost(changes: Comparison, accused: set[str]) -> str:
+    """Sentence on the photos that the model recognises no more: how many are of classes that were accused before."""
+    old, new = (pairs["correct"].fillna(False).to_numpy(bool) for pairs in (changes.pairs.old, changes.pairs.new))
+    lost = old & ~new
+    own = int((lost & changes.pairs.old["label"].isin(accused).to_numpy(bool)).sum())
+    return (
+        f"{int(lost.sum()):,} photos were lost and {int((new & ~old).sum()):,} won; {own:,} of the lost are of classes "
+        "that were accused before."
+    )
 
 
 def _again(retests: Sequence[Retest]) -> str:
