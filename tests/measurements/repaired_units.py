@@ -102,7 +102,7 @@ def one(case: grid.Case, options: argparse.Namespace) -> dict[str, Any]:
             "verdict": made.verdict,
             "said": made.sentence,
             "accused": accused,
-            "accuracy": {name: round(float(each.images["correct"].mean()), 3) for name, each in audits.items()},
+            "accuracy": {name: round(float(each.images["correct"].mean()), 4) for name, each in audits.items()},
             "gap": {name: gap(each, accused) for name, each in audits.items()},
             "findings": {
                 name: sorted(f"{found.code} {class_of(found)} {found.level}" for found in accusing(each.outcomes))
@@ -177,7 +177,7 @@ def report_honest(rows: list[dict[str, Any]]) -> None:
     print(f"\n{len(rows)} networks that rely on no cue of a class, repaired by force")
     print(f"no new finding above WATCH: {rate(sum(clear), len(clear))}")
     print(f"accuracy: {means([row['accuracy'] for row in rows])}; change {min(changes):+.3f} to {max(changes):+.3f}")
-    print(f"accuracy at most one point lower: {rate(sum(each >= -0.01 for each in changes), len(changes))}")
+    print(f"accuracy at most one point lower: {rate(sum(round(each, 4) >= -0.01 for each in changes), len(changes))}")
     for row in sorted(rows, key=lambda each: each["accuracy"]["after"] - each["accuracy"]["before"]):
         accuracy = " / ".join(f"{row['accuracy'][name]:.3f}" for name in RUNS)
         print(f"{row['name']}: accuracy {accuracy}; {row['findings']['after']}")
