@@ -27,7 +27,7 @@ from bias_audit.pipeline.live_test import region_of
 from bias_audit.repair.evidence import CUES, REGIONS, RULES, corners_of
 from bias_audit.run import versions
 from bias_audit.run.digests import verified
-from bias_audit.run.folder import Run
+from bias_audit.run.folder import Arrays, Run
 from bias_audit.run.identity import cue_title
 from bias_audit.run.result import AuditResult
 from bias_audit.stats import PairedEffect
@@ -151,7 +151,15 @@ def _seen(before: AuditResult) -> Seen | None:
     if not (before.path / name).is_file():
         return None
     verified(before.path / name, before.shards)
-    return Run(before.path).read_arrays(name, from_arrays)
+
+    def build(arrays: Arrays) -> Seen:
+        seen = from_arrays(arrays)
+        for places, most in ((seen.positions, len(before.images)), (seen.spots.image, len(seen.positions))):
+            if len(places) and not 0 <= int(places.min()) <= int(places.max()) < most:
+                raise ValueError("it speaks of photos that the run does not have")
+        return seen
+
+    return Run(before.path).read_arrays(name, build)
 
 
 def _cue(
@@ -163,13 +171,14 @@ def _cue(
     batch: int,
     seed: int,
 ) -> Effects | None:
-    if seen is None or finding.subject not in before.cues.index:
+    name = class_of(finding)
+    if seen is None or finding.subject not in before.cues.index or name not in before.info.class_names:
         return None
     spots = _spots(before, finding.subject, photos, seen)
     if not len(spots):
         return None
     made = prove(
-        photos.dataset, seen, spots, before.info.class_names.index(class_of(finding)), predict, photos.geometry,
+        photos.dataset, seen, spots, before.info.class_names.index(name), predict, photos.geometry,
         off_object=float(before.cues["object_share"][finding.subject]) < ON_OBJECT, batch=batch, seed=seed, keep=0,
         groups=photos.groups,
     )  # fmt: skip
@@ -201,6 +210,8 @@ def _region(
         return None
     row = before.hypotheses.loc[finding.subject]
     name = str(row["class_name"])
+    if name not in before.info.class_names:
+        return None
     try:
         photo, _ = photos.photo(photos.place(str(row["image_id"])))
     except DataError:

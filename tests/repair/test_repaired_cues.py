@@ -10,6 +10,8 @@ from colour_world import OBJECTS, SIDE, network
 from PIL import Image
 
 import bias_audit
+from bias_audit.errors import ResultError
+from bias_audit.repair import retest
 from bias_audit.repair.proof import finding_table
 from bias_audit.repair.result import Repair
 from bias_audit.run.result import AuditResult
@@ -65,6 +67,10 @@ def test_the_effect_of_a_tag_goes_and_stays_in_the_control(tmp_path: Path) -> No
     _tested_again_on_the_same_pictures(run, repair)
     assert repair.model == tmp_path / "run-repaired.onnx"
     assert repair.run.images["correct"].mean() > 0.9
+    seen = run.path / "shards" / "attended.npz"
+    seen.write_bytes(seen.read_bytes() + b"\0")
+    with pytest.raises(ResultError, match="was changed after the run was written"):
+        retest._seen(run)
 
 
 def _tested_again_on_the_same_pictures(run: AuditResult, repair: Repair) -> None:
