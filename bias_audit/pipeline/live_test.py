@@ -8,7 +8,6 @@ import hashlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +16,19 @@ from numpy.typing import NDArray
 
 from bias_audit.checks.base import Measured
 from bias_audit.checks.drawn_regions.check import DrawnRegions
-from bias_audit.checks.drawn_regions.measure import Photo, RegionTest, try_region
+from bias_audit.checks.drawn_regions.measure import RegionTest, try_region
 from bias_audit.checks.drawn_regions.summary import regions_table
 from bias_audit.checks.reasons import OK, TOO_FEW
 from bias_audit.config import AuditConfig
-from bias_audit.data.batches import load, load_in_order
-from bias_audit.data.central_object import estimated
+from bias_audit.data.batches import load
 from bias_audit.data.preprocess import find_preprocess
-from bias_audit.data.sampling import rank
 from bias_audit.errors import ConfigError, DataError
 from bias_audit.heatmaps.methods import Explainer
-from bias_audit.interventions.edits import Mask, Pixels
-from bias_audit.models.decoding import geometry_of
+from bias_audit.interventions.edits import Mask
 from bias_audit.models.doors import check_model, load_model
+from bias_audit.pipeline.audited_photos import AuditedPhotos
 from bias_audit.pipeline.finish import judge_again
-from bias_audit.pipeline.reopen import allowed_config, contents_of, dataset_of
+from bias_audit.pipeline.reopen import allowed_config, dataset_of
 from bias_audit.report.pictures import encode_jpeg, encode_picture
 from bias_audit.review.written import visible
 from bias_audit.run import tables
@@ -41,11 +38,7 @@ from bias_audit.run.progress import Progress
 from bias_audit.run.quantities import beside_bound, bound
 from bias_audit.run.result import AuditResult
 from bias_audit.run.result import load as load_result
-from bias_audit.run.statuses import CHANGED, indices_of
-from bias_audit.stats import group_codes
-
-HOSTS = 40
-"""Photos that a region is pasted onto, at most: the answer comes within seconds, its interval is narrow enough."""
+from bias_audit.run.statuses import indices_of
 
 LEAST_AREA, MOST_AREA = 0.0005, 0.6
 """Share of the picture that a region may take: smaller is a slip of the hand, larger leaves nothing to compare."""
@@ -82,7 +75,7 @@ class LiveModel:
         result = load_result(folder)
         check_model(model)
         self.config, self.info = allowed_config(result, allowed or AuditConfig()), result.info
-        self.dataset = dataset_of(result, outside=outside, limits=self.config.limits)
+        dataset = dataset_of(result, outside=outside, limits=self.config.limits)
         with progress.stage("Loading the model", None):
             loaded = load_model(model, self.config, result.info.class_names)
         if loaded.sha256 != result.info.model_sha256:
@@ -90,15 +83,11 @@ class LiveModel:
                 f"{str(model)!r} is not the model of {str(folder)!r}, which is {result.info.model!r}",
                 "Give the model that was audited, or audit this one first.",
             )
-        contents = contents_of(result, self.dataset)
-        self.geometry = replace(geometry_of(self.config, loaded.input_size), contents=contents)
-        preprocess = find_preprocess(self.config.preprocess, self.geometry.channels)
+        self.photos = AuditedPhotos(result, dataset, self.config, loaded.input_size)
+        preprocess = find_preprocess(self.config.preprocess, self.photos.geometry.channels)
         self.explainer = Explainer(loaded, self.config.method, preprocess, self.config.seed)
         self._images = result.images
         self._lock = threading.Lock()
-        self._hosts: dict[str, list[Photo]] = {}
-        column = self.config.group_by
-        self._groups = group_codes(result.images[column]) if column else np.arange(len(result.images))
 
     def answer(
         self, image_id: str, corners: Sequence[Sequence[float]], name: str, reviewer: str, class_name: str = ""
@@ -121,7 +110,7 @@ class LiveModel:
             ConfigError: an unknown photo or class, a region that is none, an empty name.
             DataError: the photo cannot be read, or is another one than was audited.
         """
-        place = self._place(image_id)
+        place = self.photos.place(image_id)
         row = self._images.iloc[place]
         taken = indices_of(self.class_names).get(str(row["predicted"]))
         class_name = class_name or str(row["label"] if taken == len(self.class_names) else row["predicted"])
@@ -130,14 +119,14 @@ class LiveModel:
         name, reviewer = visible(name)[:MOST_NAME], visible(reviewer)[:MOST_NAME]
         if not name:
             raise ConfigError("a region needs a name", "Say what it shows: snow, ruler, watermark.")
-        region = region_of(corners, self.geometry.size)
+        region = region_of(corners, self.photos.geometry.size)
         with self._lock:
-            photo, guessed = self._photo(place)
+            photo, guessed = self.photos.photo(place)
             tied = self.info.class_names.index(class_name)
             tested = try_region(
                 photo,
                 region,
-                self._photos_of_others(class_name),
+                self.photos.of_others(class_name),
                 tied,
                 self.explainer.predict,
                 batch=self.explainer.model.batch_size,
@@ -182,58 +171,10 @@ class LiveModel:
             ConfigError: an unknown photo.
             DataError: it cannot be read.
         """
-        loaded = load(self.dataset.samples[self._place(image_id)], self.geometry)
+        loaded = load(self.photos.dataset.samples[self.photos.place(image_id)], self.photos.geometry)
         if loaded.pixels is None:
             raise DataError(f"{image_id!r} cannot be read: {loaded.reason}")
         return encode_jpeg(loaded.pixels, 90)
-
-    def _place(self, image_id: str) -> int:
-        """Row of the images table, the first where a photo has two labels."""
-        found = np.flatnonzero(self._images.index == image_id)
-        if not len(found):
-            raise ConfigError(f"the run has no image {image_id!r}")
-        return int(found[0])
-
-    def _photo(self, place: int) -> tuple[Photo, bool]:
-        """The photo at a place of the images table, and whether its object is estimated."""
-        sample = self.dataset.samples[place]
-        loaded = load(sample, self.geometry)
-        if loaded.status == CHANGED:
-            said = f"{sample.image_id!r} is not the photo that was audited: {loaded.reason}"
-            raise DataError(said, "Audit the data again.")
-        if loaded.pixels is None or loaded.mask is None:
-            raise DataError(f"{sample.image_id!r} cannot be read: {loaded.reason}")
-        return self._made(place, loaded.pixels, loaded.mask if loaded.drawn else None), not loaded.drawn
-
-    def _made(self, place: int, pixels: Pixels, mask: Mask | None) -> Photo:
-        """A photo with its mask, or with an estimate where it is given none."""
-        sample = self.dataset.samples[place]
-        mask = estimated(pixels) if mask is None else mask
-        return Photo(sample.image_id, pixels, mask, sample.label, int(self._groups[place]))
-
-    def _photos_of_others(self, class_name: str) -> list[Photo]:
-        """At most HOSTS photos that neither are nor are taken for the class, spread over the other classes."""
-        if class_name in self._hosts:
-            return self._hosts[class_name]
-        images = self._images
-        usable = (images["status"] == OK) & (images["label"] != class_name) & (images["predicted"] != class_name)
-        ids = [str(name) for name in images.index]
-        places = sorted(map(int, np.flatnonzero(usable)), key=lambda place: rank(self.config.seed, ids[place]))
-        turns: dict[str, int] = {}
-        order = []
-        for place in places:
-            label = str(images["label"].iloc[place])
-            order.append((turns.setdefault(label, 0), place))
-            turns[label] += 1
-        chosen = [place for _, place in sorted(order, key=lambda item: item[0])[:HOSTS]]
-        photos = []
-        for at, group in load_in_order([self.dataset.samples[place] for place in chosen], self.geometry, 8):
-            for offset, loaded in enumerate(group):
-                if loaded.pixels is not None and loaded.mask is not None:
-                    mask = loaded.mask if loaded.drawn else None
-                    photos.append(self._made(chosen[at + offset], loaded.pixels, mask))
-        self._hosts[class_name] = photos
-        return photos
 
 
 def region_of(corners: Sequence[Sequence[float]], size: tuple[int, int]) -> Mask:

@@ -143,9 +143,17 @@ def _regions(result: AuditResult, found: Sequence[RuleOutcome]) -> tuple[Region,
         if each.subject not in table.index or str(table["reason"].get(each.subject, OK)) != OK:
             continue
         row = table.loc[each.subject]
-        corners = tuple(
-            (float(x), float(y))
-            for x, y in parse_json(str(row["region"]), ResultError, f"the region of {each.subject!r} is")
-        )
-        made.append(Region(str(row["class_name"]), corners))
+        made.append(Region(str(row["class_name"]), corners_of(str(row["region"]))))
     return tuple(made)
+
+
+def corners_of(region: str) -> tuple[tuple[float, float], ...]:
+    """Corners [x, y] of a drawn region, as shares of the picture.
+
+    Args:
+        region: as the table `hypotheses` holds it.
+
+    Raises:
+        ResultError: the table is damaged.
+    """
+    return tuple((float(x), float(y)) for x, y in parse_json(region, ResultError, "a drawn region is"))

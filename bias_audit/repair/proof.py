@@ -6,20 +6,24 @@ The control is the same refit on the training photos as they are. What it does t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bias_audit.checks.outcomes import RuleOutcome, number
+from bias_audit.checks.outcomes import RuleOutcome, class_of, number
 from bias_audit.checks.registry import find_rule
-from bias_audit.compare.compared import GONE, KNOWN, NEW, Comparison, compare
+from bias_audit.compare.compared import GONE, KNOWN, NEW, UNJUDGED, Comparison, FindingChange, compare
 from bias_audit.compare.measures import BETTER, NO_DIFFERENCE, WORSE, Change
-from bias_audit.repair.evidence import accusing, strong
+from bias_audit.repair.evidence import REGIONS, RULES, accusing, strong
+from bias_audit.repair.retest import AFTER, ERASED, PASTED, Retest
 from bias_audit.run.identity import subject_title
 from bias_audit.run.quantities import interval, p_value, quantity, signed, span
 from bias_audit.run.result import AuditResult
 
 REPAIRED, IMPROVED, NOT_REPAIRED, NOTHING = "repaired", "improved", "not repaired", "nothing to repair"
+
+Estimate = tuple[float | None, float | None, float | None]
+"""A number and the ends of its interval; None = there is none."""
 
 WHAT_THEN = (
     "Train deeper layers, too, on images of `bias-audit review RUN --next DIR`, or collect photos of the class in "
@@ -42,6 +46,7 @@ class Proof:
     Attributes:
         before, control, after: the runs.
         to_control, to_after: comparisons of the run before with the two others.
+        retests: cues and regions that convicted before, tested again on the three models.
         verdict: one of REPAIRED, IMPROVED, NOT_REPAIRED; NOTHING where the run before proved nothing.
         sentence: the verdict in a sentence or two.
     """
@@ -53,41 +58,67 @@ class Proof:
     to_after: Comparison
     verdict: str
     sentence: str
+    retests: tuple[Retest, ...] = ()
 
 
-def prove(before: AuditResult, control: AuditResult, after: AuditResult) -> Proof:
-    """Read what a repair did off the three audits.
+def prove(
+    before: AuditResult,
+    control: AuditResult,
+    after: AuditResult,
+    retests: Sequence[Retest] = (),
+    legitimate: Sequence[RuleOutcome] = (),
+) -> Proof:
+    """Read what a repair did off the three audits, and off the tests of what convicted.
+
+    Args:
+        before, control, after: the runs.
+        retests: cues and regions that convicted before, tested again.
+        legitimate: findings of the run before that reviewers called legitimate context: nothing was done about them.
 
     Raises:
         ResultError: a table of one of them is damaged.
     """
     to_control, to_after = compare(before, control), compare(before, after)
-    verdict, sentence = judged(before, after, to_after)
-    return Proof(before, control, after, to_control, to_after, verdict, sentence)
+    verdict, sentence = judged(before, after, to_after, retests, legitimate)
+    return Proof(before, control, after, to_control, to_after, verdict, sentence, tuple(retests))
 
 
-def judged(before: AuditResult, after: AuditResult, changes: Comparison) -> tuple[str, str]:
-    """(verdict, sentences on it) of a repair.
+def judged(
+    before: AuditResult,
+    after: AuditResult,
+    changes: Comparison,
+    retests: Sequence[Retest] = (),
+    legitimate: Sequence[RuleOutcome] = (),
+) -> tuple[str, str]:
+    """(verdict, sentences on it) of a repair; arguments as of `prove`.
 
-    Repaired: no finding above WATCH accuses the model any more, and accuracy is not shown to be lower. Improved: at
-    least one such finding is gone or better, none is new or worse, and accuracy is not shown to be lower.
+    Repaired: no finding above WATCH accuses the model any more, neither in the audit nor tested again, and accuracy is
+    not shown to be lower. Improved: at least one such finding is gone or better, none is new or worse, and accuracy is
+    not shown to be lower.
     """
-    left = accusing(after.outcomes)
+    tests = {_key(each.finding): each for each in retests if each.known}
+    excused = [each for each in changes.findings if each.old and _key(each.old) in set(map(_key, legitimate))]
+    spared = [id(each.outcome) for each in excused]
+    own = [each for each in changes.findings if each not in excused]
+    own = [each for each in own if accusing([each.outcome]) or (each.old and accusing([each.old]))]
+    left = [each for each in accusing(after.outcomes) if id(each) not in spared]
+    left += [each.old for each in own if each.old and _untouched(each, tests)]
     accuracy = accuracy_of(changes)
     lower = accuracy is not None and accuracy.verdict == WORSE  # by its test, and by its interval
-    own = [each for each in changes.findings if accusing([each.outcome]) or (each.old and accusing([each.old]))]
-    gained = [each for each in own if each.kind == GONE or (each.kind == KNOWN and each.state == BETTER)]
-    gained += [each for each in own if each.kind == KNOWN and each.state != BETTER and not strong(each.outcome)]
-    fresh = [each for each in own if each.kind == NEW and strong(each.outcome)]
-    lost = [*fresh, *(each for each in own if each.kind == KNOWN and each.state == WORSE)]
-    silent = [each for each in own if each.kind not in (GONE, KNOWN, NEW)]
-    told = _accuracy(accuracy)
+    fates = [(each, _fate(each, tests)) for each in own]
+    gained = [each for each, fate in fates if fate == BETTER]
+    lost = [each for each, fate in fates if fate == WORSE]
+    silent = [each for each, fate in fates if fate == UNJUDGED]
+    told = " ".join(filter(None, (_accuracy(accuracy), _again(retests))))
     if not left and not lower and not accusing(before.outcomes):
         return NOTHING, f"Nothing was proven before, and nothing is after. {told}"
     if not left and not lower and not silent:
         return REPAIRED, f"Repaired: no finding of reliance above WATCH is left. {told}"
     if lower:
-        return NOT_REPAIRED, f"Not repaired: the repaired model recognises fewer photos. {told} {WHAT_THEN}"
+        cleared = "" if left or silent else "nothing accuses it any more, but "
+        where = _where_lost(changes, {class_of(each) for each in accusing(before.outcomes)})
+        told = f"{cleared}the repaired model recognises fewer photos. {told} {where}"
+        return NOT_REPAIRED, f"Not repaired: {told} {WHAT_THEN}"
     if silent and not left:
         codes = ", ".join(sorted({each.outcome.code for each in silent}))
         return NOT_REPAIRED, f"Not shown to be repaired: the new audit could not judge {codes} any more. {told}"
@@ -96,6 +127,63 @@ def judged(before: AuditResult, after: AuditResult, changes: Comparison) -> tupl
         return IMPROVED, f"Improved, not repaired: {named} {'are' if len(left) > 1 else 'is'} left. {told} {WHAT_THEN}"
     why = f"{_named([each.outcome for each in lost])} came or grew" if lost else "the features do not know the object"
     return NOT_REPAIRED, f"Not repaired: {why}. {told} {WHAT_THEN}"
+
+
+def _key(outcome: RuleOutcome) -> tuple[str, str]:
+    return outcome.code, outcome.subject
+
+
+def _untouched(change: FindingChange, tests: Mapping[tuple[str, str], Retest]) -> bool:
+    """Whether what convicted before would convict again, though the new audit does not say so."""
+    test = tests.get(_key(change.old)) if change.old else None
+    return test is not None and test.left and not (change.kind == KNOWN and strong(change.outcome))
+
+
+def _fate(change: FindingChange, tests: Mapping[tuple[str, str], Retest]) -> str:
+    """BETTER, WORSE, UNJUDGED or NO_DIFFERENCE: what became of a finding that accuses the model, now or before."""
+    if change.kind == NEW:
+        return WORSE if strong(change.outcome) else NO_DIFFERENCE
+    if change.kind == KNOWN and (strong(change.outcome) or change.state == WORSE):
+        return change.state
+    test = tests.get(_key(change.old)) if change.old else None
+    if test is not None:
+        return BETTER if test.fell or not test.left else NO_DIFFERENCE
+    # No audit looks for a region that was drawn: that it does not speak of it is no answer.
+    unasked = change.kind == GONE and RULES.get(change.outcome.code) == REGIONS
+    return UNJUDGED if unasked or change.kind == UNJUDGED else BETTER
+
+
+def _where_lost(changes: Comparison, accused: set[str]) -> str:
+    """Sentence on the photos that the model recognises no more: how many are of classes that were accused before."""
+    old, new = (pairs["correct"].fillna(False).to_numpy(bool) for pairs in (changes.pairs.old, changes.pairs.new))
+    lost = old & ~new
+    own = int((lost & changes.pairs.old["label"].isin(accused).to_numpy(bool)).sum())
+    return (
+        f"{int(lost.sum()):,} photos were lost and {int((new & ~old).sum()):,} won; {own:,} of the lost are of classes "
+        "that were accused before."
+    )
+
+
+def _again(retests: Sequence[Retest]) -> str:
+    """A sentence on the cue or region with the largest effect after, of those that were tested again; "" = none was."""
+    known = [each for each in retests if each.known]
+    if not known:
+        return ""
+    worst = max(known, key=lambda each: at.mean if (at := each.test(AFTER)) is not None else 0.0)
+    how = "pasted onto photos of other classes, raises" if worst.by == PASTED else "erased, lowers"
+    found = [(name, at) for name in worst.effects if (at := worst.test(name)) is not None]
+    cells = [f"{interval(at.mean, at.low, at.high, 'points')} {WHEN.get(name, name)}" for name, at in found]
+    more = f"; the table has {len(known) - 1} more" if len(known) > 1 else ""
+    what = f"the probability of {worst.class_name} by {_listed(cells)}{more}"
+    return f"On the same pictures {worst.title}, {how} {what}."
+
+
+WHEN = {"control": "in the control"}
+"""A model that was tested again, in a sentence."""
+
+
+def _listed(cells: Sequence[str]) -> str:
+    return f"{', '.join(cells[:-1])} and {cells[-1]}" if len(cells) > 1 else "".join(cells)
 
 
 def accuracy_of(changes: Comparison) -> Change | None:
@@ -143,7 +231,29 @@ def class_table(proof: Proof) -> list[dict[str, Any]]:
                         "cells": [interval(*each, unit) for each in found],
                     }
                 )  # fmt: skip
+        rows += [row for each in proof.retests if each.class_name == name for row in _retest_rows(each, runs(proof))]
     return rows
+
+
+def _retest_rows(retest: Retest, names: Iterable[str]) -> list[dict[str, Any]]:
+    """The same of a cue or region that was tested again."""
+    rows: list[tuple[str, str, list[Estimate]]] = []
+    effects = [retest.effects.get(name) for name in names]
+    for test in (PASTED, ERASED):
+        found = [each.tests.get(test) if each else None for each in effects]
+        if any(found):
+            values: list[Estimate] = [(at.mean, at.low, at.high) if at else (None, None, None) for at in found]
+            rows.append((f"{retest.title}, {test}", "points", values))
+    turned: list[Estimate] = [(number(each.turned) if each else None, None, None) for each in effects]
+    if any(each[0] is not None for each in turned):
+        rows.append((f"photos of other classes that {retest.title} turns", "share", turned))
+    return [
+        {
+            "class": retest.class_name, "what": what, "unit": unit, "values": values,
+            "cells": [interval(*each, unit) for each in values],
+        }
+        for what, unit, values in rows
+    ]  # fmt: skip
 
 
 def runs(proof: Proof) -> dict[str, AuditResult]:
@@ -160,11 +270,15 @@ def finding_table(proof: Proof) -> list[dict[str, Any]]:
     states = {}
     for change in proof.to_after.findings:
         states[change.outcome.code, subject_title(change.outcome) or "the data set"] = (change.kind, change.state)
+    tested = {_key(each.finding): each for each in proof.retests if each.known}
     rows = []
     for (code, about), found in keys.items():
         rule = find_rule(code)
         unit = rule.measures[1] if rule else "number"
         first = next(iter(found.values()))
+        state = state_in_words(*states.get((code, about), ("", "")))
+        if (test := tested.get(_key(first))) is not None:
+            state = f"{state}; tested again: {'still there' if test.left else 'gone'}"
         rows.append(
             {
                 "code": code, "about": about, "title": first.title,
@@ -175,7 +289,7 @@ def finding_table(proof: Proof) -> list[dict[str, Any]]:
                     else ""
                     for name in runs(proof)
                 ],
-                "state": state_in_words(*states.get((code, about), ("", ""))),
+                "state": state,
             }
         )  # fmt: skip
     return rows
@@ -188,7 +302,5 @@ def state_in_words(kind: str, state: str) -> str:
     return f"{kind}: {state}" if state and state != NO_DIFFERENCE else kind
 
 
-def _estimate(
-    row: Mapping[str, Any], value: str, low: str, high: str
-) -> tuple[float | None, float | None, float | None]:
+def _estimate(row: Mapping[str, Any], value: str, low: str, high: str) -> Estimate:
     return number(row.get(value)), number(row.get(low)), number(row.get(high))

@@ -23,15 +23,17 @@ from bias_audit.data.sources.attach import attach_boxes, attach_masks, table_of_
 from bias_audit.data.trees import is_tree
 from bias_audit.errors import ConfigError, DataError
 from bias_audit.heatmaps.methods import Explainer
-from bias_audit.models.base import Array, LastLayer
+from bias_audit.interventions.erase_and_paste import Predict
+from bias_audit.models.base import Array, LastLayer, Linear
 from bias_audit.models.decoding import geometry_of
 from bias_audit.models.doors import check_model, load_model
-from bias_audit.models.last_layer import last_layer
+from bias_audit.models.last_layer import last_layer, read_logits
 from bias_audit.models.segmenters.loading import find_estimate
 from bias_audit.pipeline import outlines
 from bias_audit.pipeline.audit import audit
+from bias_audit.pipeline.audited_photos import AuditedPhotos
 from bias_audit.pipeline.open_data import group_codes, reading_of
-from bias_audit.pipeline.reopen import allowed_config
+from bias_audit.pipeline.reopen import allowed_config, dataset_of
 from bias_audit.pipeline.rescore import thresholds_of
 from bias_audit.repair import begun, composites, heads, page, regions
 from bias_audit.repair.evidence import EVERYTHING, Proven, proven
@@ -39,6 +41,7 @@ from bias_audit.repair.features import features_of
 from bias_audit.repair.proof import NOTHING, prove
 from bias_audit.repair.refit import Pictures, Refit, fits, refit, refuse_too_few
 from bias_audit.repair.result import Made, Repair
+from bias_audit.repair.retest import retest
 from bias_audit.repair.run_photos import RunPhotos, run_photos
 from bias_audit.repair.training import MOST_PHOTOS, Photos, read_photos
 from bias_audit.repair.writing import (
@@ -194,8 +197,18 @@ def repair(
     for file in (control_file, repaired_file):
         if file is not None and file != target:
             file.unlink(missing_ok=True)
+    with progress.stage("Testing again what convicted", None):
+        layers = {"before": last.linear, "control": control.linear, "after": made.linear}
+        audited_photos = AuditedPhotos(
+            before, dataset_of(before, outside=allow_outside, limits=settings.limits), settings, loaded.input_size
+        )
+        models = {name: _predicts(last, linear, explainer) for name, linear in layers.items()}
+        tested = retest(
+            before, found.findings, audited_photos, models, thresholds_of(before), batch=loaded.batch_size,
+            seed=settings.seed,
+        )  # fmt: skip
     with progress.stage("Report", None):
-        proof = prove(before, done["control"], done["after"])
+        proof = prove(before, done["control"], done["after"], tested, found.legitimate)
         about = Made(
             target, exported, found.said, last.path, dict(_counted(pictures)), made.strength, made.temperature,
             control.strength, tuple(notes),
@@ -331,6 +344,11 @@ def _refitted(
     originals = dataclasses.replace(every.part(every.real), weights=np.ones(int(every.real.sum())))
     with progress.stage("Refitting the last layer", fits(every) + fits(originals), "fits") as advance:
         return refit(every, last.linear, layout, advance), refit(originals, last.linear, layout, advance)
+
+
+def _predicts(last: LastLayer, linear: Linear, explainer: Explainer) -> Predict:
+    """The predictions of the model with other weights in its last layer."""
+    return lambda pixels: read_logits(last.head, linear.logits(last.features(explainer.preprocess(pixels))))
 
 
 def _counted(pictures: list[composites.Picture]) -> Iterator[tuple[str, int]]:

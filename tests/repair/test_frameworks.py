@@ -62,7 +62,7 @@ def test_verdict_and_weights_are_those_of_the_onnx_file(
     model, config = make(tmp_path), AuditConfig(image_size=(SIDE, SIDE), batch_size=16)
     run = bias_audit.audit(
         model, world / "test", masks=world / "test masks", out=tmp_path / "run", discovery=0, probes=0, leakage=0,
-        config=config,
+        donors=1, config=config,
     )  # fmt: skip
     ours = run.repair(model, world / "train", world / "train masks", out=tmp_path / f"new{ending}")
     assert ours.verdict == made.verdict
@@ -91,7 +91,7 @@ def test_safetensors_of_a_network_by_name_predict_as_the_audited_repair(world: P
         address = f"torchvision:small18@{tmp_path / 'w.safetensors'}"
         run = bias_audit.audit(
             address, world / "test", masks=world / "test masks", out=tmp_path / "run", discovery=0, probes=0, leakage=0,
-            batch_size=16,
+            interventions=0, batch_size=16,
         )  # fmt: skip
         made = run.repair(
             address, world / "train", world / "train masks", export=tmp_path / "layer.npz",
@@ -119,7 +119,7 @@ def test_of_a_saved_model_the_layer_is_exported_and_the_model_in_memory_proven(
     keras_network().export(tmp_path / "saved", verbose=False)
     bias_audit.audit(
         tmp_path / "saved", world / "test", masks=world / "test masks", out=tmp_path / "run", discovery=0, probes=0,
-        leakage=0, config=config,
+        leakage=0, donors=1, config=config,
     )  # fmt: skip
     command = [
         "repair", str(tmp_path / "run"), "--model", str(tmp_path / "saved"), "--train", str(world / "train"),

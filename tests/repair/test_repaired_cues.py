@@ -10,6 +10,10 @@ from colour_world import OBJECTS, SIDE, network
 from PIL import Image
 
 import bias_audit
+from bias_audit.errors import ResultError
+from bias_audit.repair import retest
+from bias_audit.repair.proof import finding_table
+from bias_audit.repair.result import Repair
 from bias_audit.run.result import AuditResult
 
 TAG = 7
@@ -60,5 +64,34 @@ def test_the_effect_of_a_tag_goes_and_stays_in_the_control(tmp_path: Path) -> No
     assert effect(repair.run) < 0.5 * effect(run)
     assert effect(repair.control) > 0.5 * effect(run)
     assert "BA302" not in {each.code for each in repair.run.found()}
+    _tested_again_on_the_same_pictures(run, repair)
     assert repair.model == tmp_path / "run-repaired.onnx"
     assert repair.run.images["correct"].mean() > 0.9
+    seen = run.path / "shards" / "attended.npz"
+    seen.write_bytes(seen.read_bytes() + b"\0")
+    with pytest.raises(ResultError, match="was changed after the run was written"):
+        retest._seen(run)
+
+
+def _tested_again_on_the_same_pictures(run: AuditResult, repair: Repair) -> None:
+    """The numbers of the audit come out again; the control still convicts, and the repaired model does not."""
+    assert repair.proof is not None
+    (test,) = (each for each in repair.proof.retests if each.finding.subject == run.cues.index[0])
+    row = run.cues.iloc[0]
+    for name, told in (("paste", "pasted"), ("erase", "erased")):
+        found = test.effects["before"].tests[told]
+        numbers = [found.mean, found.low, found.high]
+        assert numbers == pytest.approx([row[f"{name}_{part}"] for part in ("effect", "low", "high")], abs=1e-4)
+    assert test.effects["before"].turned == pytest.approx(row["turned"])
+    assert [test.effects[name].convicts for name in ("before", "control", "after")] == [True, True, False]
+    assert test.known
+    assert test.fell
+    assert not test.left
+    after = test.effects["after"].tests["pasted"].mean
+    assert after < 0.5 * row["paste_effect"]
+    assert f"On the same pictures {test.title}, {test.by}" in repair.sentence
+    table = repair.table().set_index("what")
+    assert table.loc[f"{test.title}, pasted", "after"] == pytest.approx(after)
+    found = [each for each in finding_table(repair.proof) if each["code"] == "BA302" and each["levels"][0]]
+    assert all(each["state"].endswith("tested again: gone") for each in found)
+    assert test.title in [each["about"] for each in found]
