@@ -16,7 +16,7 @@ import bias_audit
 from bias_audit.errors import BiasAuditError, ConfigError, ModelError, ResultError
 from bias_audit.pipeline.executors import EXECUTORS, find_executor
 from bias_audit.pipeline.executors.local import devices
-from bias_audit.pipeline.executors.work import as_raised, as_told
+from bias_audit.pipeline.executors.work import as_raised, as_told, in_words
 from bias_audit.run.folder import Run
 from bias_audit.run.shares import state_of
 
@@ -182,6 +182,15 @@ def test_an_error_is_the_same_in_another_process():
         again = as_raised(as_told(error))
         assert (type(again), again.message, again.hint) == (type(error), error.message, error.hint)
     assert type(as_raised({"error": "annotations", "message": "a", "hint": ""})) is BiasAuditError
+
+
+def test_errors_of_the_system_are_told():
+    with pytest.raises(ResultError, match="cannot use 'nowhere': No such file"), in_words():
+        Path("nowhere").read_text()
+    with pytest.raises(ConfigError, match="a module ended the process before it was done: SystemExit"), in_words():
+        sys.exit()
+    with pytest.raises(ZeroDivisionError), in_words():
+        _ = 1 / 0
 
 
 def test_every_executor_is_found():

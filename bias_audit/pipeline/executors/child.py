@@ -15,10 +15,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from bias_audit import packages
 from bias_audit.errors import BiasAuditError
-from bias_audit.limits.watchdog import late_calls_end_the_process
-from bias_audit.pipeline.executors.work import OPTION, as_told, unpacked
+from bias_audit.pipeline.executors.work import as_told, in_words, unpacked
 from bias_audit.pipeline.shared import STAGE, share_audit
 from bias_audit.run.progress import QUIET, Advance, Progress, Stage
 from bias_audit.run.shares import Share
@@ -81,7 +79,7 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, args=(alive,), name="parent", daemon=True).start()
     progress = Told(STAGE.format(share), told)
     try:
-        with late_calls_end_the_process(), packages.needed(OPTION):
+        with in_words():
             model, data, call = unpacked(content)
             share_audit(share, model, data, progress=progress, **call)
     except BiasAuditError as error:

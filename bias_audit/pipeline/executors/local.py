@@ -30,8 +30,8 @@ MOST = 256
 
 DEVICES = "CUDA_VISIBLE_DEVICES"
 
-LAST = 2_000
-"""Most bytes of what a process wrote last that are told where it ended without a word."""
+LAST = 20_000
+"""Most bytes that are read of what a process wrote last, where it ended without a word."""
 
 GO_ON = "Start it again with --resume: what is there is not made twice."
 
@@ -98,8 +98,10 @@ class Child:
     def listen(self, messages: queue.SimpleQueue[tuple[Child, dict[str, Any] | None]]) -> None:
         """Put what the process tells into a queue, and None at its end."""
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            messages.put((self, json.loads(line)))
+        with self._process.stdout as lines:
+            for line in lines:
+                if line.endswith(b"\n"):  # else it was killed while it told this
+                    messages.put((self, json.loads(line)))
         messages.put((self, None))
 
     def stop(self) -> None:
@@ -138,7 +140,7 @@ class Child:
 
 
 def _pass(audit: SharedAudit, count: int) -> None:
-    """Make all shards in `count` processes, one for each GPU where there are several GPUs.
+    """Make all shards in `count` processes, each with one GPU where there are several.
 
     Raises:
         BiasAuditError: one of them has failed; the others are stopped.
@@ -149,13 +151,11 @@ def _pass(audit: SharedAudit, count: int) -> None:
     told = f"{count} processes" if count > 1 else "1 process"
     with contextlib.ExitStack() as running:
         with audit.progress.stage(f"Starting {told}", None):
-            children = []
             for number in range(count):
                 if len(gpus) > 1:
                     environment[DEVICES] = gpus[number % len(gpus)]
                 child = Child(shares.Share(number + 1, count), content, environment)
                 running.callback(child.stop)
-                children.append(child)
                 threading.Thread(target=child.listen, args=(messages,), daemon=True).start()
             heard = _heard(messages, count)
             while not next(heard, {"begun": True}).get("begun"):

@@ -6,10 +6,8 @@ import hashlib
 import os
 from typing import Any
 
-from bias_audit import packages
 from bias_audit.errors import BiasAuditError
-from bias_audit.limits.watchdog import late_calls_end_the_process
-from bias_audit.pipeline.executors.work import OPTION, as_told, unpacked
+from bias_audit.pipeline.executors.work import as_told, in_words, unpacked
 from bias_audit.pipeline.prepare import Prepared
 from bias_audit.pipeline.shared import begin_share, pass_files
 from bias_audit.run.lock import gives_back
@@ -39,7 +37,7 @@ def pass_shard(content: bytes, number: int | None, omp: bool) -> dict[str, Any]:
     if not omp:
         os.environ.pop(OMP, None)  # it was set to what it means where it is not set, so that Ray would not set it to 1
     try:
-        with late_calls_end_the_process(), packages.needed(OPTION):
+        with in_words():
             return _pass(content, number)
     except BiasAuditError as error:
         return as_told(error)

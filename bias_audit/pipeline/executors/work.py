@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bias_audit import errors, users_code
-from bias_audit.errors import BiasAuditError, ConfigError, first_line
+from bias_audit import errors, packages, users_code
+from bias_audit.errors import BiasAuditError, ConfigError, ResultError, first_line
+from bias_audit.limits.watchdog import late_calls_end_the_process
 from bias_audit.run.progress import Progress
 
 OPTION = "--executor"
@@ -73,6 +75,23 @@ def unpacked(content: bytes) -> tuple[str | Path, Any, dict[str, Any]]:
     if searches:
         users_code.search_working_folder()
     return model, data, call
+
+
+@contextlib.contextmanager
+def in_words() -> Iterator[None]:
+    """Context of a process of an executor: what the command line tells in a sentence is a BiasAuditError in it.
+
+    Raises:
+        BiasAuditError: for errors of the system, missing packages and modules that end the program, too.
+    """
+    ended = "a module ended the process before it was done"
+    with late_calls_end_the_process(), packages.needed(OPTION), users_code.running(ended, exits_only=True):
+        try:
+            yield
+        except OSError as error:
+            if error.filename is None or error.errno is None:
+                raise
+            raise ResultError(f"cannot use {str(error.filename)!r}: {error.strerror}") from error
 
 
 def as_told(error: BiasAuditError) -> dict[str, str]:
