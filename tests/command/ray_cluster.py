@@ -55,9 +55,11 @@ def world(tmp_path, monkeypatch):
 
 @pytest.fixture
 def cluster(monkeypatch):
-    """Address of a cluster that was started beforehand."""
+    """Address of a cluster that was started beforehand, with a GPU, as it says."""
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    start = "start --head --block --port 26379 --num-cpus 2 --include-dashboard false --disable-usage-stats"
+    start = (
+        "start --head --block --port 26379 --num-cpus 2 --num-gpus 1 --include-dashboard false --disable-usage-stats"
+    )
     program = "import sys; from ray.scripts.scripts import main; sys.exit(main())"
     with subprocess.Popen(
         [sys.executable, "-c", program, *start.split()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -114,10 +116,12 @@ def test_a_worker_is_killed(world, command):
 
 
 def test_a_cluster_at_an_address(world, command, cluster):
-    """The one share that one process has made is kept, and the cluster goes on after the audit."""
+    """What a share has made is kept, one worker with the GPU does the rest, and the cluster goes on after the audit."""
     assert command(*call("--out", "run", "--shard", "1/3", *EIGHT))[0] == 0
     there = world / "run/shards/maps-00000.npz"
     made = there.stat().st_mtime_ns
+    for file in world.glob("pid-*"):
+        file.unlink()
     for _ in range(60):  # until it has started
         code, out, err = command(*call("--out", "run", "--executor", f"ray:{cluster}", "--resume", *EIGHT))
         if "there is no Ray cluster at '127.0.0.1:26379'" not in " ".join(err.split()):
@@ -125,6 +129,7 @@ def test_a_cluster_at_an_address(world, command, cluster):
         time.sleep(1)
     assert code == 0, err
     assert there.stat().st_mtime_ns == made
+    assert len(list(world.glob("pid-*"))) == 1
     assert command(*call("--out", "whole", *EIGHT))[:2] == (0, out)
     assert tables(world / "run") == tables(world / "whole")
     import ray  # only here: the first audit sets what Ray knows from its import on

@@ -115,7 +115,8 @@ def _connect(core: Any, address: str) -> None:
         core.init(address=address, **quiet) if address else core.init(address="local", **quiet, **own)
     except Exception as error:  # ConnectionError, RuntimeError, ValueError, what gRPC raises
         where = f"at {address!r}" if address else "on this machine"
-        raise ResultError(f"there is no Ray cluster {where}: {first_line(error)}", GO_ON) from error
+        hint = "`ray start --head` starts one; a machine of it must run the command." if address else ""
+        raise ResultError(f"there is no Ray cluster {where}: {first_line(error)}", hint) from error
 
 
 class _Tasks:
