@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bias_audit.checks.outcomes import RuleOutcome, class_of, number
+from bias_audit.checks.outcomes import COLLATERAL, RuleOutcome, class_of, number
 from bias_audit.checks.registry import find_rule
 from bias_audit.compare.compared import GONE, KNOWN, NEW, UNJUDGED, Comparison, FindingChange, compare
 from bias_audit.compare.measures import BETTER, NO_DIFFERENCE, WORSE, Change
@@ -116,7 +116,7 @@ def judged(
         return REPAIRED, f"Repaired: no finding of reliance above WATCH is left. {told}"
     if lower:
         cleared = "" if left or silent else "nothing accuses it any more, but "
-        where = _where_lost(changes, {class_of(each) for each in accusing(before.outcomes)})
+        where = _where_lost(changes, {class_of(each) for each in accusing(before.outcomes) if each.level != COLLATERAL})
         told = f"{cleared}the repaired model recognises fewer photos. {told} {where}"
         return NOT_REPAIRED, f"Not repaired: {told} {WHAT_THEN}"
     if silent and not left:
@@ -154,7 +154,10 @@ def _fate(change: FindingChange, tests: Mapping[tuple[str, str], Retest]) -> str
 
 
 def _where_lost(changes: Comparison, accused: set[str]) -> str:
-    """Sentence on the photos that the model recognises no more: how many are of classes that were accused before."""
+    """Sentence on the photos that the model recognises no more: how many are of classes that were accused before.
+
+    Victims of another class's cue are not accused.
+    """
     old, new = (pairs["correct"].fillna(False).to_numpy(bool) for pairs in (changes.pairs.old, changes.pairs.new))
     lost = old & ~new
     own = int((lost & changes.pairs.old["label"].isin(accused).to_numpy(bool)).sum())

@@ -117,7 +117,7 @@ def one(case: grid.Case, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def gap(run: AuditResult, accused: list[str]) -> float | None:
-    """Mean background gap of the classes that were accused before; None where none of them has one."""
+    """Mean background gap of the classes with a finding above WATCH before; None where none of them has one."""
     found = [row["background_gap"] for row in run.class_rows if row["class_name"] in accused]
     known = [float(each) for each in found if each is not None and np.isfinite(float(each))]
     return round(float(np.mean(known)), 3) if known else None
@@ -148,7 +148,7 @@ def report(rows: list[dict[str, Any]]) -> None:
         if counts[verdict] or verdict != NOTHING:
             print(f"{verdict}: {rate(counts[verdict], len(rows))}")
     gaps = [row["gap"] for row in rows if all(row["gap"].get(name) is not None for name in RUNS)]
-    print(f"mean gap of the accused classes ({len(gaps)} networks): {means(gaps)}")
+    print(f"mean gap of the classes with a finding above WATCH ({len(gaps)} networks): {means(gaps)}")
     print(f"accuracy: {means([row['accuracy'] for row in rows])}")
     for name in ("sufficiency", "necessity", "without_cue"):
         pairs = [{when: row["truth"][when][name] for when in ("before", "after")} for row in rows]

@@ -143,17 +143,21 @@ class TestVerdict:
         assert verdict == NOT_REPAIRED
         assert "the features do not know the object" in said
 
-    def test_lost_accuracy_is_not_repaired(self, convicted: AuditResult, tmp_path: Path) -> None:
+    def test_lost_accuracy_is_not_repaired(self, tmp_path: Path) -> None:
+        def victim(parts: Parts) -> None:
+            others = [each for each in parts.outcomes if (each.code, each.subject) != ("BA201", WOLF)]
+            parts.outcomes = (*others, outcome("BA201", WOLF, "COLLATERAL"))
+
         def worse(parts: Parts) -> None:
             self.healed(parts)
             for row in parts.images[4:20]:
                 row["correct"] = False
 
-        after = self.after(tmp_path / "after", worse)
-        verdict, said = judged(convicted, after, compare(convicted, after))
+        before, after = self.after(tmp_path / "before", victim), self.after(tmp_path / "after", worse)
+        verdict, said = judged(before, after, compare(before, after))
         assert verdict == NOT_REPAIRED
         assert said.startswith("Not repaired: nothing accuses it any more, but the repaired model recognises fewer")
-        # Four huskies, which were accused, seven wolves (the eighth was wrong before), and four of the third class.
+        # Four huskies, which were accused; seven wolves, victims (one was wrong before); four of the third class.
         assert "15 photos were lost and 0 won; 4 of the lost are of classes that were accused before." in said
 
     def test_a_new_finding_is_not_repaired(self, convicted: AuditResult, tmp_path: Path) -> None:
