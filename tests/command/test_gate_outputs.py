@@ -61,7 +61,13 @@ def test_every_format_lies_in_the_run_folder(command, run_folder):
 
 @pytest.mark.parametrize(
     ("name", "start"),
-    [("json", "{\n"), ("junit", "<?xml"), ("markdown", "## Failed"), ("sarif", "{\n"), ("github", "::error file=")],
+    [
+        ("json", "{\n"),
+        ("junit", "<?xml"),
+        ("markdown", "## Failed"),
+        ("sarif", '{"$schema": '),
+        ("github", "::error file="),
+    ],
 )
 def test_one_format_can_be_printed_instead_of_the_table(command, run_folder, name, start):
     code, out, _ = command("gate", run_folder, "--format", name)
