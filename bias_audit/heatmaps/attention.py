@@ -28,6 +28,7 @@ from bias_audit.heatmaps.permutation_tie import PERMUTATIONS, Tie, permutation_t
 from bias_audit.heatmaps.photo_records import EXPLAINED, Scored, scored
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
+from bias_audit.run.shares import shard_path
 from bias_audit.run.statuses import NO_EVIDENCE, NOT_SAMPLED, OK, SKIPPED
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def attend(
             where = positions[at : at + len(group)]
             if (number := where[0] // size) not in held:
                 held[number] = locks.enter_context(contextlib.ExitStack())
-                held[number].enter_context(run.locked(shard_name(number)))
+                held[number].enter_context(run.locked(shard_path(number)))
             read = [where[place] for place in group.read]
             explained = None
             if read:
@@ -163,20 +164,20 @@ def _stored(run: Run, start: int, count: int, size: int, complete: bool) -> tupl
     number = start // size
     build = partial(sound, start=start, count=count)
     if not complete:
-        return run.read_arrays(shard_name(number), build)
+        return run.read_arrays(shard_path(number), build)
     try:
-        stored = Run(run.path).read_arrays(shard_name(number), build)
+        stored = Run(run.path).read_arrays(shard_path(number), build)
     except ResultError as error:
         raise ShardDamaged(error.message, number) from error
     if stored is None:
-        raise ShardDamaged(f"{str(run.path / shard_name(number))!r} is missing", number)
+        raise ShardDamaged(f"{str(run.path / shard_path(number))!r} is missing", number)
     return stored
 
 
 def _store(run: Run, number: int, arrays: Arrays, lock: contextlib.ExitStack) -> Path:
     """Write a shard, and give its lock back."""
     with lock:
-        return run.write_arrays(shard_name(number), arrays)
+        return run.write_arrays(shard_path(number), arrays)
 
 
 def sound(shard: Arrays, start: int, count: int) -> tuple[list[Row], Arrays]:
@@ -315,7 +316,7 @@ def _shards(run: Run, batch: int, positions: Sequence[int]) -> Iterator[tuple[di
     size = batch * BATCHES_PER_SHARD
     wanted = set(positions)
     for number in sorted({position // size for position in wanted}):
-        if (shard := run.read_arrays(shard_name(number))) is not None:
+        if (shard := run.read_arrays(shard_path(number))) is not None:
             places = {int(position): i for i, position in enumerate(shard.get("positions", ()))}
             yield shard, {position: i for position, i in places.items() if position in wanted}
 
@@ -335,8 +336,3 @@ def _joined(arrays: Sequence[dict[str, NDArray[Any]]], records: Sequence[Row]) -
     parts = [part for part in arrays if part]
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
     return {**joined, "records": np.array(json.dumps(records))}
-
-
-def shard_name(number: int) -> str:
-    """File name of a shard; shard i holds the samples from position i * batch * BATCHES_PER_SHARD on."""
-    return f"shards/maps-{number:05d}.npz"

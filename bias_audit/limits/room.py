@@ -60,6 +60,11 @@ def kept_bytes() -> int:
     return int(KEPT_SHARE * (main_memory() or UNKNOWN)) // decoders()
 
 
+def cores() -> int:
+    """Number of CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def decoders() -> int:
     """How many threads decode pictures."""
     return max(2, os.cpu_count() or 2)

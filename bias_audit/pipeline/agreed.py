@@ -14,6 +14,7 @@ from bias_audit.config import AuditConfig, Thresholds
 from bias_audit.errors import ConfigError
 from bias_audit.heatmaps import attention
 from bias_audit.limits.bounds import Limits
+from bias_audit.limits.room import cores
 from bias_audit.pipeline.in_memory import on_disk
 from bias_audit.run import shares
 from bias_audit.run.folder import KEY, SHARED, STARTED, Run
@@ -121,8 +122,7 @@ def _packages() -> dict[str, str]:
 
 
 def _threads() -> dict[str, Any]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"cores": cores, **{name: os.environ[name] for name in THREADS if name in os.environ}}
+    return {"cores": cores(), **{name: os.environ[name] for name in THREADS if name in os.environ}}
 
 
 def _version(name: str) -> str | None:

@@ -13,7 +13,6 @@ from bias_audit.run import shares
 from bias_audit.run.atomic import place, sweep
 from bias_audit.run.folder import CHOSEN, FINISHED, SHARDS, SHARED, Run
 from bias_audit.run.lock import gives_back
-from bias_audit.run.shares import SHARD
 
 _HINT = "Free space; the same command goes on where this one stopped."
 
@@ -66,7 +65,7 @@ def collect(folders: Sequence[Path], out: Path) -> list[Path]:
     if changes:
         run.write(NOTICED, changes)
     for number, folder in enumerate(found):
-        place(out / _name(number), folder / _name(number), _HINT)
+        place(out / shares.shard_path(number), folder / shares.shard_path(number), _HINT)
     return found
 
 
@@ -82,7 +81,7 @@ def _found(folders: Sequence[Path], count: int) -> list[Path]:
             if number < count:
                 holders[number].append(folder)
     for number, (first, *others) in enumerate(holders):
-        name = _name(number)
+        name = shares.shard_path(number)
         for folder in (first, *others):
             if not _is_file(folder / name):
                 raise ResultError(f"{str(folder / name)!r} is damaged: it is no file", "Run its share again.")
@@ -100,9 +99,9 @@ def _others(folders: Sequence[Path]) -> dict[str, Path]:
     """File beside the shards, such as how a share chose the preprocessing -> the first folder that holds it."""
     first: dict[str, Path] = {}
     for folder in folders:
-        for file in sorted((folder / SHARDS).iterdir()) if (folder / SHARDS).is_dir() else ():
-            name = f"{SHARDS}/{file.name}"
-            if _is_file(file) and not file.name.startswith((".", "maps-")) and name != NOTICED:
+        for file in sorted(shares.names_in(folder)):
+            name = f"{SHARDS}/{file}"
+            if _is_file(folder / name) and not file.startswith((".", "maps-")) and name != NOTICED:
                 first.setdefault(name, folder)
     return first
 
@@ -116,7 +115,3 @@ def _changes(folders: Sequence[Path]) -> bytes:
 
 def _is_file(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
-
-
-def _name(number: int) -> str:
-    return f"{SHARDS}/{SHARD.format(number)}"

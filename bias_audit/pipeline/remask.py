@@ -24,6 +24,7 @@ from bias_audit.heatmaps.localization import LABEL_METRICS, METRICS, localize, r
 from bias_audit.heatmaps.photo_records import score
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
+from bias_audit.run.shares import shard_path
 from bias_audit.run.statuses import OK
 
 _OF_MASKS = {*METRICS, *LABEL_METRICS, "void_share", "foreground_area", "attention_status", "mask_status", "mask_kind"}
@@ -66,7 +67,7 @@ def rescore_shards(
     given = 0
     size = batch * attention.BATCHES_PER_SHARD
     for start in range(0, len(dataset.samples), size):
-        name = attention.shard_name(start // size)
+        name = shard_path(start // size)
         rows, shard = _read(old, name, start, min(size, len(dataset.samples) - start))
         places = {int(position): i for i, position in enumerate(shard.get("positions", ()))}
         masked = [row for row in rows if row["status"] == OK and dataset.samples[row["#position"]].outlined]

@@ -228,35 +228,30 @@ def class_table(proof: Proof) -> list[dict[str, Any]]:
         for title, *columns, unit in CLASS_ROWS:
             found = [_estimate(table.get(name, {}), *columns) for table in tables]
             if any(each[0] is not None for each in found):
-                rows.append(
-                    {
-                        "class": name, "what": title, "unit": unit, "values": found,
-                        "cells": [interval(*each, unit) for each in found],
-                    }
-                )  # fmt: skip
+                rows.append(_row(name, title, unit, found))
         rows += [row for each in proof.retests if each.class_name == name for row in _retest_rows(each, runs(proof))]
     return rows
 
 
 def _retest_rows(retest: Retest, names: Iterable[str]) -> list[dict[str, Any]]:
     """The same of a cue or region that was tested again."""
-    rows: list[tuple[str, str, list[Estimate]]] = []
+    rows: list[dict[str, Any]] = []
     effects = [retest.effects.get(name) for name in names]
     for test in (PASTED, ERASED):
         found = [each.tests.get(test) if each else None for each in effects]
         if any(found):
             values: list[Estimate] = [(at.mean, at.low, at.high) if at else (None, None, None) for at in found]
-            rows.append((f"{retest.title}, {test}", "points", values))
+            rows.append(_row(retest.class_name, f"{retest.title}, {test}", "points", values))
     turned: list[Estimate] = [(number(each.turned) if each else None, None, None) for each in effects]
     if any(each[0] is not None for each in turned):
-        rows.append((f"photos of other classes that {retest.title} turns", "share", turned))
-    return [
-        {
-            "class": retest.class_name, "what": what, "unit": unit, "values": values,
-            "cells": [interval(*each, unit) for each in values],
-        }
-        for what, unit, values in rows
-    ]  # fmt: skip
+        what = f"photos of other classes that {retest.title} turns"
+        rows.append(_row(retest.class_name, what, "share", turned))
+    return rows
+
+
+def _row(name: str, what: str, unit: str, values: list[Estimate]) -> dict[str, Any]:
+    cells = [interval(*each, unit) for each in values]
+    return {"class": name, "what": what, "unit": unit, "values": values, "cells": cells}
 
 
 def runs(proof: Proof) -> dict[str, AuditResult]:

@@ -16,6 +16,7 @@ from bias_audit.pipeline.reopen import config_of
 from bias_audit.run.digests import verified
 from bias_audit.run.folder import SHARDS, Run
 from bias_audit.run.result import AuditResult
+from bias_audit.run.shares import shard_path
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def _hashes(result: AuditResult) -> list[str] | None:
         return None
     run, size, found = Run(result.path), batch * attention.BATCHES_PER_SHARD, list[str]()
     for start in range(0, total, size):
-        name, count = attention.shard_name(start // size), min(size, total - start)
+        name, count = shard_path(start // size), min(size, total - start)
         if not (result.path / name).is_file():
             return None
         verified(result.path / SHARDS / name.rpartition("/")[2], result.shards)

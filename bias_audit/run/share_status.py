@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from bias_audit.errors import ResultError, reason_of
-from bias_audit.run.folder import FINISHED, SHARDS, SHARED
+from bias_audit.run.folder import FINISHED, SHARED
 from bias_audit.run.lock import LOCK, Lock, look_at
 from bias_audit.run.printable import printable
 from bias_audit.run.progress import rate
 from bias_audit.run.quantities import duration
-from bias_audit.run.shares import SHARD, State, agreed, numbers_in, state_by
+from bias_audit.run.shares import SHARD, State, agreed, names_in, numbers_in, shard_path, state_by
 
 ROUNDS = 4
 """The speed is that of the last shards, so many for each share that runs."""
@@ -149,11 +149,11 @@ def _begun(folders: Sequence[Path], state: State) -> Iterator[Begun]:
     """What is not there and was begun, by share, in the order of the shards."""
     locks: dict[int, Lock] = {}
     complete = set(state.there)
-    for shards in (folder / SHARDS for folder in folders):
-        for name in os.listdir(shards) if shards.is_dir() else ():
+    for folder in folders:
+        for name in names_in(folder):
             if (found := _LOCK.fullmatch(name)) is None or (number := int(found[1])) in complete:
                 continue
-            if number < state.files and (lock := look_at(shards / SHARD.format(number))) is not None:
+            if number < state.files and (lock := look_at(folder / shard_path(number))) is not None:
                 locks[number] = lock
     shares: defaultdict[tuple[str, bool], list[int]] = defaultdict(list)
     for number, lock in sorted(locks.items()):
@@ -169,7 +169,7 @@ def _speed(folders: Sequence[Path], state: State, count: int) -> tuple[tuple[int
     for folder in folders:
         for number in numbers_in(folder):
             if number < state.files:
-                came.append(((folder / SHARDS / SHARD.format(number)).stat().st_mtime, number))
+                came.append(((folder / shard_path(number)).stat().st_mtime, number))
     came.sort()
     first = min((folder / SHARED).stat().st_mtime for folder in folders)
     if not came:

@@ -123,10 +123,20 @@ def state_by(folders: Sequence[Path], known: Sections) -> State:
     return State(photos, per_file, tuple(sorted(numbers)))
 
 
+def shard_path(number: int) -> str:
+    """Path of a shard of heatmaps inside the run folder; shard i holds the i-th part of the photos, in their order."""
+    return f"{SHARDS}/{SHARD.format(number)}"
+
+
+def names_in(folder: Path) -> list[str]:
+    """Names in the folder of shards of a run folder, in any order; [] where there is none."""
+    shards = folder / SHARDS
+    return os.listdir(shards) if shards.is_dir() else []
+
+
 def numbers_in(folder: Path) -> Iterator[int]:
     """Numbers of the shards in a run folder, in any order."""
-    shards = folder / SHARDS
-    for name in os.listdir(shards) if shards.is_dir() else ():
+    for name in names_in(folder):
         if (found := _NUMBER.fullmatch(name)) and SHARD.format(number := int(found[1])) == name:
             yield number
 

@@ -14,9 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_any_model import draw
-from test_executors import call
-from test_onnx_command import colours
+from test_executors import call, enter
 from test_shards import tables
 
 from bias_audit.run.shares import state_of
@@ -46,12 +44,8 @@ EIGHT = ("--batch-size", "2")
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):
-    draw(tmp_path)
-    (tmp_path / "net.onnx").write_bytes(colours())
-    (tmp_path / "hook.py").write_text(HOOK)
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    return tmp_path
+    return enter(tmp_path, monkeypatch, HOOK)
 
 
 @pytest.fixture

@@ -47,13 +47,18 @@ def exits(pixels):
 """A module with preprocessings that do what processes die of: `killed` once, when a shard is there."""
 
 
+def enter(folder: Path, monkeypatch: pytest.MonkeyPatch, hook: str) -> Path:
+    """Make a folder with photos, masks, a network and the module `hook` the working folder."""
+    draw(folder)
+    (folder / "net.onnx").write_bytes(colours())
+    (folder / "hook.py").write_text(hook)
+    monkeypatch.chdir(folder)
+    return folder
+
+
 @pytest.fixture
 def world(tmp_path, monkeypatch):
-    draw(tmp_path)
-    (tmp_path / "net.onnx").write_bytes(colours())
-    (tmp_path / "hook.py").write_text(HOOK)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return enter(tmp_path, monkeypatch, HOOK)
 
 
 def call(*options: str, preprocess: str = "plain") -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.errors import ModelError, one_line
+from bias_audit.limits.room import cores
 from bias_audit.models.onnx.safety import refusal
 
 BYTES = "tensor(uint8)"
@@ -98,7 +99,7 @@ def threads() -> int:
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     if asked.isascii() and asked.isdecimal() and 0 < int(asked[:9]) < 10_000:
         return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores()
 
 
 def fixed_side(side: Any) -> int | None:

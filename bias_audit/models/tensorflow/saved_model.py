@@ -191,7 +191,7 @@ class SavedModel(TracedModel):
     def with_graph(self, graph: FrozenGraph, sha256: str) -> SavedModel:
         """This model with another graph of the same layers, and the hash that it is known by; the model stays."""
         other = copy.copy(self)
-        for name in ("_predict", "_input_gradients", "_explained", "_weighings"):  # traced from the graph
+        for name in ("_predict", "_input_gradients", "_explained"):  # traced from the graph
             other.__dict__.pop(name, None)
         other._graph, other.sha256 = graph, sha256
         other._whole = graph.part((graph.image,), graph.outputs)

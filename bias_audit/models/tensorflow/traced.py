@@ -73,8 +73,7 @@ class TracedModel(Batched):
     def at_layer(self, path: str) -> Self:
         """This network, explained at another layer, without loading it again; see `base.Model`."""
         other = copy.copy(self)
-        for name in ("_explained", "_weighings"):
-            other.__dict__.pop(name, None)
+        other.__dict__.pop("_explained", None)
         other._tap_at(path)
         return other
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from bias_audit import packages
 from bias_audit.errors import ConfigError, ResultError, first_line
+from bias_audit.limits.room import cores
 from bias_audit.pipeline.agreed import THREADS
 from bias_audit.pipeline.executors.local import GO_ON
 from bias_audit.pipeline.executors.ray_task import OMP, pass_shard
@@ -130,8 +131,7 @@ class _Tasks:
     def __init__(self, core: Any, content: bytes) -> None:
         self._core = core
         nodes = [node["Resources"] for node in core.nodes() if node["Alive"]]
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        threads = os.environ.get(OMP, str(cores))
+        threads = os.environ.get(OMP, str(cores()))
         if any(node.get("GPU", 0) >= 1 for node in nodes):
             takes, of = {"num_gpus": 1, "num_cpus": 1}, "GPU"
         else:  # the CPUs that its threads use, but no more than a machine has: it would wait for ever

@@ -36,6 +36,7 @@ from bias_audit.run import tables
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
 from bias_audit.run.result import AuditResult, load
+from bias_audit.run.shares import shard_path
 
 LEFT_OUT = ("report.html", "pictures.json")
 """Files of a run that no rule reads: the page and its pictures, half of the bytes."""
@@ -192,7 +193,7 @@ def _records(result: AuditResult, run: Run, batch: int) -> list[Row]:
     size, total = batch * attention.BATCHES_PER_SHARD, len(result.images)
     records: list[Row] = []
     for start in range(0, total, size):
-        name = attention.shard_name(start // size)
+        name = shard_path(start // size)
         stored = run.read_arrays(name, partial(attention.sound, start=start, count=min(size, total - start)))
         if stored is None:
             raise ResultError(f"the kept run lacks {name!r}", "Run the benchmark with --reaudit.")
