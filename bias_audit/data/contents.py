@@ -6,6 +6,7 @@ pictures, or cut out an object without its mask, and convict a class that did no
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import threading
 from collections.abc import Callable, Mapping
@@ -41,6 +42,13 @@ class Contents:
         self._found = dict(known or {})
         self._notice = notice
         self._lock = threading.Lock()
+        self._keeps = True
+
+    def once(self) -> Contents:
+        """The same, for a pass that reads each photo once: files are compared, and of none it is kept what it held."""
+        same = copy.copy(self)
+        same._keeps = False
+        return same
 
     @property
     def found(self) -> Mapping[Location, str]:
@@ -70,7 +78,7 @@ class Contents:
 
     def _compared(self, name: str, path: Location, read: Read) -> str:
         content, reason = read
-        first = self._first.setdefault(path, content)
+        first = self._first.setdefault(path, content) if self._keeps else self._first.get(path, content)
         if first == content:
             return ""
         return f"{name} {reason}" if not content else f"{name} is another file than the one that was read first"

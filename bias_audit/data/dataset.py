@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -144,7 +144,7 @@ class Dataset:
         unused_masks: files in a folder of masks that belong to no picture, as paths relative to it.
     """
 
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
     class_names: tuple[str, ...]
     source: str
     ignored_files: tuple[str, ...] = ()

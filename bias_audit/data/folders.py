@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,45 +11,34 @@ LINKED = "a link to a folder, which is not followed"
 
 @dataclass(frozen=True)
 class Listed:
-    """What lies below a folder.
+    """What lies below a folder, by name relative to it, with / on every system.
 
     Attributes:
-        files: paths of the files, by folder and then by name.
-        unread: path of each folder that was not listed -> why, in words.
+        files: names of the files, by folder and then by name.
+        unread: name of each folder that was not listed -> why, in words; "." is the folder itself.
     """
 
-    files: list[Path] = field(default_factory=list)
-    unread: dict[Path, str] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    unread: dict[str, str] = field(default_factory=dict)
 
 
-def list_files(folder: Path, wanted: Callable[[str], bool] = lambda name: True) -> Listed:
-    """List the files below a folder; links to folders are not followed, as in Keras, and count as not listed.
-
-    Args:
-        folder: the folder.
-        wanted: whether a file or folder of this name is listed; others are left out.
-    """
+def list_files(folder: Path) -> Listed:
+    """List the files below a folder; links to folders are not followed, as in Keras, and count as not listed."""
     found = Listed()
 
     def refused(error: OSError) -> None:
-        found.unread[Path(error.filename or folder)] = error.strerror or str(error)
+        found.unread[_below(error.filename or folder, folder)] = error.strerror or str(error)
 
-    for place, folders, names in sorted(_walk(folder, wanted, refused), key=lambda item: item[0]):
-        found.files.extend(Path(place) / name for name in sorted(names) if wanted(name))
-        found.unread.update(
-            {Path(place) / name: LINKED for name in folders if os.path.islink(os.path.join(place, name))}
-        )
+    for place, folders, names in sorted(os.walk(folder, onerror=refused), key=lambda item: item[0]):
+        below = _below(place, folder)
+        before = "" if below == "." else f"{below}/"
+        found.files.extend(before + name for name in sorted(names))
+        found.unread.update({before + name: LINKED for name in folders if os.path.islink(os.path.join(place, name))})
     return found
 
 
-def _walk(
-    folder: Path, wanted: Callable[[str], bool], refused: Callable[[OSError], None]
-) -> list[tuple[str, list[str], list[str]]]:
-    walked = []
-    for place, folders, names in os.walk(folder, onerror=refused):
-        folders[:] = [name for name in folders if wanted(name)]
-        walked.append((place, list(folders), names))
-    return walked
+def _below(path: str | Path, folder: Path) -> str:
+    return Path(path).relative_to(folder).as_posix()
 
 
 def list_folders(root: Path) -> tuple[list[str], list[str], dict[Path, str]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import heapq
 import itertools
+from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,14 +37,17 @@ def spread(dataset: Dataset, count: int, seed: int, groups: NDArray[np.intp] | N
         groups: group code of each sample (patient, scene): within a class the first of each group comes before the
             second of any. None = every sample is a group of its own.
     """
-    classes: list[list[int]] = [[] for _ in dataset.class_names]
+    classes = [array("q") for _ in dataset.class_names]  # of all photos, so that objects would take much memory
     for position, sample in enumerate(dataset.samples):
         classes[sample.label].append(position)
-    for positions in classes:
-        positions.sort(key=lambda position: rank(seed, dataset.samples[position].image_id))
-        if groups is not None:
-            positions[:] = in_turn(positions, groups)
-    turns = itertools.chain.from_iterable(itertools.zip_longest(*classes))
+    most = count if groups is None else len(dataset.samples)
+    first = [
+        heapq.nsmallest(most, positions, key=lambda position: rank(seed, dataset.samples[position].image_id))
+        for positions in classes
+    ]
+    if groups is not None:
+        first = [in_turn(positions, groups) for positions in first]
+    turns = itertools.chain.from_iterable(itertools.zip_longest(*first))
     return list(itertools.islice((position for position in turns if position is not None), count))
 
 

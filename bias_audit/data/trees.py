@@ -120,11 +120,12 @@ class Folder(Tree):
         return folders, others, {self._name(path): why for path, why in unread.items()}
 
     def files(self, below: str = "") -> Listing:
-        listed = list_files(self.path / below)
-        there = {path: why for path, why in listed.unread.items() if path != self.path / below or os.path.exists(path)}
-        return Listing(
-            [self._name(path) for path in listed.files], {self._name(path): why for path, why in there.items()}
-        )
+        folder = self.path / below
+        listed = list_files(folder)
+        before = f"{below}/" if below else ""
+        there = {name: why for name, why in listed.unread.items() if name != "." or os.path.exists(folder)}
+        unread = {below or "." if name == "." else before + name: why for name, why in there.items()}
+        return Listing([before + name for name in listed.files] if below else listed.files, unread)
 
     def location(self, name: str) -> Location:
         return self.path / name

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bias_audit.data.batches import Geometry, load_in_order
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.duplicates import perceptual_hash
-from bias_audit.data.locations import Location
+from bias_audit.data.samples import Chosen
 from bias_audit.data.sampling import rank
 from bias_audit.errors import ResultError
 from bias_audit.files.text import parse_json
@@ -96,6 +96,8 @@ def attend(
     """
     records: list[Row] = []
     keep = records.extend if files is None else lambda rows: None
+    if files is not None and geometry.contents is not None:
+        geometry = dataclasses.replace(geometry, contents=geometry.contents.once())
     size = batch * BATCHES_PER_SHARD
     starts = range(0, len(dataset.samples), size)
     starts = starts if files is None else starts[files.start : files.stop]
@@ -110,8 +112,9 @@ def attend(
             keep(stored[0])
             advance(count, before=True)
     # Whole shards are missing, so the batches of a resumed run are those of an undisturbed one.
-    samples = [sample for start in todo for sample in dataset.samples[start : start + size]]
-    positions = [p for start in todo for p in range(start, min(start + size, len(dataset.samples)))]
+    ends = [min(start + size, len(dataset.samples)) for start in todo]
+    parts = [np.arange(start, end) for start, end in zip(todo, ends, strict=True)]
+    positions = np.concatenate(parts) if parts else np.zeros(0, np.intp)
     # The model takes the next batch while threads score this one; a single thread writes.
     with (
         contextlib.ExitStack() as locks,
@@ -138,8 +141,8 @@ def attend(
                 keep(rows)
                 pending.clear()
 
-        for at, group in load_in_order(samples, geometry, batch, then=perceptual_hash):
-            where = positions[at : at + len(group)]
+        for at, group in load_in_order(Chosen(dataset.samples, positions), geometry, batch, then=perceptual_hash):
+            where = positions[at : at + len(group)].tolist()
             if (number := where[0] // size) not in held:
                 held[number] = locks.enter_context(contextlib.ExitStack())
                 held[number].enter_context(run.locked(shard_path(number)))
@@ -304,11 +307,9 @@ def tie_to_objects(
 def _expect(dataset: Dataset, rows: Sequence[Row], geometry: Geometry) -> None:
     """Files of stored rows must still hold what they held when the rows were made."""
     for row in rows if geometry.contents is not None else ():
-        sample = dataset.samples[row["#position"]]
         if row["status"] != SKIPPED and geometry.contents is not None:
-            geometry.contents.expect(sample.path, row["content"])
-            if isinstance(sample.mask, Location):
-                geometry.contents.expect(sample.mask, row["mask_content"])
+            photo = row["content"], row["status_reason"]
+            geometry.contents.changed(dataset.samples[row["#position"]], photo, (row["mask_content"], "cannot be read"))
 
 
 def _shards(run: Run, batch: int, positions: Sequence[int]) -> Iterator[tuple[dict[str, NDArray[Any]], dict[int, int]]]:

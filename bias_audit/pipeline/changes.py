@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Sequence
@@ -32,16 +33,20 @@ def watched(dataset: Dataset, run: Run) -> Contents:
         dataset: all samples.
         run: the run folder, already started; changes of the photos of the data set are kept in it.
     """
-    ids = {sample.path: sample.image_id for sample in dataset.samples}
     file = run.path / NOTICED
 
+    @functools.cache
+    def ids() -> dict[Location, str]:  # of all photos: made only where one of them has changed
+        return {sample.path: sample.image_id for sample in dataset.samples}
+
     def keep(path: Location, reason: str) -> None:
-        if (image_id := ids.get(path)) is not None:  # strangers are read and shown by one process
+        if (image_id := ids().get(path)) is not None:  # strangers are read and shown by one process
             line = json.dumps([image_id, reason]) + "\n"
             guarded(lambda: _append(file, line), file, _HINT)
 
     before = dict(_lines(file))
-    return Contents(keep, {path: before[image_id] for path, image_id in ids.items() if image_id in before})
+    known = {path: before[image_id] for path, image_id in ids().items() if image_id in before} if before else {}
+    return Contents(keep, known)
 
 
 def _append(file: Path, line: str) -> None:

@@ -18,6 +18,7 @@ from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.geometry import fit_mask
 from bias_audit.data.masks import Mask, load_mask, read_mask_file
 from bias_audit.data.pictures import declared, read_picture
+from bias_audit.data.samples import Samples
 from bias_audit.errors import DataError, ResultError
 from bias_audit.heatmaps import attention
 from bias_audit.heatmaps.localization import LABEL_METRICS, METRICS, localize, reach, with_maps
@@ -149,5 +150,5 @@ def _map(shard: dict[str, NDArray[Any]], maps: str, scales: str, place: int) -> 
 
 def only_masks(dataset: Dataset) -> Dataset:
     """The data set without its masks and boxes, so that only masks attached afterwards count."""
-    bare = tuple(dataclasses.replace(sample, mask=None, boxes=()) for sample in dataset.samples)
+    bare = Samples(dataclasses.replace(sample, mask=None, boxes=()) for sample in dataset.samples)
     return dataclasses.replace(dataset, samples=bare)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -93,3 +94,15 @@ def test_estimates_are_of_the_content_not_of_the_name(sample):
     one, other = (np.zeros((8, 8, 3), np.uint8) for _ in range(2))
     one[:4], other[4:] = 255, 255
     assert not np.array_equal(estimate("one", one)[0], estimate("other", other)[0])
+
+
+def test_a_pass_keeps_nothing_and_still_compares(sample, geometry, told):
+    """A share of ten million photos has no memory for what each of them held."""
+    passing = replace(geometry, contents=geometry.contents.once())
+    load(sample, passing)
+    _draw(sample.path, 90)
+    assert load(sample, passing).status == OK  # no one else has read it before
+    load(sample, geometry)  # now somebody has
+    _draw(sample.path, 40)
+    assert load(sample, passing).status == CHANGED
+    assert geometry.contents.found == {sample.path: told[0][1]}

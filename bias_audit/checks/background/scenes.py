@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from bias_audit.config import NO_FILL
 from bias_audit.data.addresses import Url
 from bias_audit.data.batches import Geometry, load
 from bias_audit.data.dataset import Dataset, Sample
+from bias_audit.data.samples import Samples
 from bias_audit.data.sampling import rank
 from bias_audit.data.sources.loose import pictures_at
 from bias_audit.errors import DataError
@@ -110,7 +112,7 @@ def read_scenes(
         folder: as in `interventions.donors.prepare_backgrounds`.
     """
     first = len(dataset.samples)
-    whole = dataclasses.replace(dataset, samples=(*dataset.samples, *listed.samples))
+    whole = dataclasses.replace(dataset, samples=Samples(chain(dataset.samples, listed.samples)))
     by_label: dict[int, list[int]] = {}
     for place, sample in enumerate(listed.samples):
         by_label.setdefault(sample.label, []).append(place)

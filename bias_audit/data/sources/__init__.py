@@ -6,12 +6,13 @@ A new source is one function in a file here, and one line in SOURCES.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bias_audit.data.addresses import Url
 from bias_audit.data.dataset import Dataset
 from bias_audit.data.in_memory.listing import SUFFIX as LISTING
+from bias_audit.data.samples import Samples
 from bias_audit.data.sources.coco import from_coco
 from bias_audit.data.sources.folder import from_folder, with_ignored
 from bias_audit.data.sources.hugging_face import from_image_folder, is_image_folder
@@ -110,4 +111,7 @@ def open_dataset(data: Path | Url, class_names: ClassNames, options: SourceOptio
         if name not in (*source.knows, *OF_ALL):
             known = ", or ".join(each.told for each in SOURCES.values() if name in each.knows)
             raise DataError(f"--{name.replace('_', '-')} is for {known}", f"{str(data)!r} is read as {source.told}.")
-    return sampled(with_ignored(source.read(place, class_names, options), place.tree), options)
+    listed = source.read(place, class_names, options)
+    if not isinstance(listed.samples, Samples):
+        listed = replace(listed, samples=Samples(listed.samples))
+    return sampled(with_ignored(listed, place.tree), options)

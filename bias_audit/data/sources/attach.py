@@ -9,6 +9,7 @@ from bias_audit.data.addresses import Url, data_address
 from bias_audit.data.archives import archive_of
 from bias_audit.data.dataset import Box, Dataset
 from bias_audit.data.remote.reach import Reach
+from bias_audit.data.samples import Samples
 from bias_audit.data.sources import mistakes
 from bias_audit.data.sources.folder import told_unread
 from bias_audit.data.sources.table import box_of, read_records
@@ -48,7 +49,7 @@ def attach_masks(dataset: Dataset, folder: Path | Url, reach: Reach | None = Non
         raise DataError(
             f"the mask folder {str(folder)!r} holds no masks{because}", f"Read are {', '.join(MASK_FORMATS)}."
         )
-    samples = tuple(
+    samples = Samples(
         sample if sample.outlined or stem not in masks else replace(sample, mask=tree.location(masks[stem]))
         for sample, stem in zip(dataset.samples, stems, strict=True)
     )
@@ -112,7 +113,7 @@ def attach_boxes(dataset: Dataset, file: Path, columns: int = Limits.columns) ->
         where = f"{str(file)!r} row {record['#row']}"
         box = box_of([record[column] for column in needed[1:]], where)
         boxes.setdefault(str(record["image"]).replace("\\", "/"), []).append(box)
-    samples = tuple(
+    samples = Samples(
         replace(sample, boxes=(*sample.boxes, *boxes.get(sample.image_id, []))) for sample in dataset.samples
     )
     if not any(sample.image_id in boxes for sample in dataset.samples):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bias_audit.data.dataset import Dataset, Sample
+from bias_audit.data.samples import Samples
 from bias_audit.data.sources import mistakes
 from bias_audit.data.sources.options import ClassNames, SourceOptions
 from bias_audit.data.tables import told_names
@@ -47,7 +48,7 @@ def from_folder(place: Place, class_names: ClassNames, options: SourceOptions) -
             f"{str(tree)!r} has class folders that the class map does not name: {told_names(unknown)}",
             f"The class map names {told_names(names)}.",
         )
-    samples: list[Sample] = []
+    samples = Samples()
     ignored: list[str] = []
     for name in folders:
         listed = tree.files(name)
@@ -71,11 +72,9 @@ def from_folder(place: Place, class_names: ClassNames, options: SourceOptions) -
             f"Read are {', '.join(KERAS_FORMATS)}, as keras.utils.image_dataset_from_directory does.",
         )
     if all(sample.skip for sample in samples):
-        samples = [replace(sample, skip="") for sample in samples]
+        samples = Samples(replace(sample, skip="") for sample in samples)
     left_out = {"lie beside the class folders and are of no class": loose} if loose else {}
-    return Dataset(
-        tuple(samples), names, "folder", tuple(ignored), unread_folders=told_unread(unread), left_out=left_out
-    )
+    return Dataset(samples, names, "folder", tuple(ignored), unread_folders=told_unread(unread), left_out=left_out)
 
 
 def with_ignored(dataset: Dataset, tree: Tree) -> Dataset:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bias_audit.data.dataset import Dataset
+from bias_audit.data.samples import Samples
 from bias_audit.data.sampling import rank
 from bias_audit.data.sources.options import SourceOptions
 from bias_audit.errors import DataError
@@ -44,7 +45,7 @@ def sampled(dataset: Dataset, options: SourceOptions) -> Dataset:
             have.update(labels_there)
     if len(chosen) == len(dataset.samples):
         return dataset
-    kept = tuple(dataset.samples[position] for position in sorted(chosen))
+    kept = Samples(dataset.samples[position] for position in sorted(chosen))
     return dataclasses.replace(dataset, samples=kept, sampled_from=len(dataset.samples))
 
 
