@@ -58,7 +58,7 @@ def change(
         result, baseline: the new and the old run.
         name: class metric, or a number of another table.
         now, before: the number in the new and in the old run; both have a value.
-        pairs: gives the values of a class's images in both runs, where the images are to be paired; else None.
+        pairs: gives the shares of a class's images in both runs, where the images are to be paired; else None.
 
     Returns:
         new minus old value, the ends of its 95 % interval (None where there is none), and in words how it was made.
@@ -71,13 +71,10 @@ def change(
     if difference == 0 and result.info.model_sha256 == baseline.info.model_sha256:
         return 0.0, 0.0, 0.0, SAME_MODEL
     if pairs is not None:
-        _, least, most = METRICS["class"][name].paired
-        width = most - least
-        shares: dict[tuple[float, float], int] = {}
-        for (x, y), count in pairs(now.subject).items():
-            pair = (x - least) / width, (y - least) / width
-            shares[pair] = shares.get(pair, 0) + count
+        shares = pairs(now.subject)
         if sum(shares.values()) >= 2:
+            _, least, most = METRICS["class"][name].paired
+            width = most - least
             low, high = paired_interval(shares)
             return difference, low * width, high * width, PAIRED
     return difference, *_apart(now, before)
@@ -117,7 +114,7 @@ def paired_interval(pairs: Pairs) -> tuple[float, float]:
     (p_low, p_high), (q_low, q_high) = wilson(p, n), wilson(q, m)
     spread = math.sqrt(squares[0] * squares[1])
     varied = min(max(arm) - min(arm) for arm in arms) > 1e-9
-    phi = max(-1.0, min(1.0, _sum(((x - p) * (y - q), k) for (x, y), k in pairs.items()) / spread)) if varied else 0.0
+    phi = max(-1.0, min(1.0, _sum([((x - p) * (y - q), k) for (x, y), k in pairs.items()]) / spread)) if varied else 0.0
     if phi > 0:
         phi = max(phi - 0.5 / math.sqrt(n * p * (1 - p) * m * q * (1 - q)), 0.0)
 
@@ -135,10 +132,12 @@ def _sum(terms: Iterable[tuple[float, int]]) -> float:
     A number is split into halves of 26 bits (Dekker 1971), so that each times a count of up to 67 million is exact.
     """
     parts: list[float] = []
+    add = parts.append
     for value, count in terms:
         scaled = _SPLIT * value
         first = scaled - (scaled - value)
-        parts += (first * count, (value - first) * count)
+        add(first * count)
+        add((value - first) * count)
     return math.fsum(parts)
 
 

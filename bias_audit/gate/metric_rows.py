@@ -106,7 +106,7 @@ def _paired(check: MetricCheck, result: AuditResult, baseline: AuditResult | Non
         return None
     if result.info.config.get("group_by"):  # grouped photos count for fewer, as in the class intervals
         return None
-    return pairs_of(result, baseline, CLASS[check.name].paired[0], columns)
+    return pairs_of(result, baseline, *CLASS[check.name].paired, columns)
 
 
 def _row(
@@ -185,9 +185,9 @@ def _compared(
     if near and (state or check.judge == "estimate"):
         sentence += " (near the threshold: the interval contains it, so the other verdict is possible)"
     row = blank(check, one, kind, bound)
-    row = replace(row, measured=one.value, low=one.low, high=one.high, baseline=before, sentence=f"{sentence}.")
-    if state and not config.allows(state, one.subject, check.name, row.check, also=check.allow):
-        return replace(row, status=breach(check), state=state)
-    if beyond:
-        return replace(row, status=breach(check))
-    return replace(row, status=NOT_JUDGED if state else PASSED, state=state)
+    refused = state and not config.allows(state, one.subject, check.name, row.check, also=check.allow)
+    status = breach(check) if refused or beyond else NOT_JUDGED if state else PASSED
+    return replace(
+        row, measured=one.value, low=one.low, high=one.high, baseline=before, sentence=f"{sentence}.", status=status,
+        state="" if beyond and not refused else state,
+    )  # fmt: skip

@@ -15,7 +15,7 @@ from bias_audit.run.image_numbers import SHOWN, Numbers, numbers_of, paired
 from bias_audit.run.result import AuditResult
 
 Pairs = Mapping[tuple[float, float], int]
-"""(new, old) number of an image -> how many images have these."""
+"""(new, old) share of an image, each 0..1 -> how many images have these."""
 
 PairsOf = Callable[[str], Pairs]
 """Gives the pairs of a class."""
@@ -72,17 +72,32 @@ def of_classes(result: AuditResult, name: str, also: Iterable[str] = ()) -> Mapp
     return None if images is None else {class_name: Rows(values) for class_name, values in images.items()}
 
 
-def pairs_of(result: AuditResult, baseline: AuditResult, name: str, also: Iterable[str] = ()) -> PairsOf | None:
-    """A number of the same images in two runs; None where one of them holds no images. Arguments as in `of_classes`."""
+def pairs_of(
+    result: AuditResult, baseline: AuditResult, name: str, least: float, most: float, also: Iterable[str] = ()
+) -> PairsOf | None:
+    """A number of the same images in two runs, as share of the way from `least` to `most`.
+
+    Args:
+        result, baseline: the new and the old run.
+        name, also: as in `of_classes`.
+        least, most: what the number can be.
+
+    Returns:
+        gives the pairs of a class; None where one of the runs holds no images.
+    """
+
+    def share(value: float) -> float:
+        return (value - least) / (most - least)
+
     new, old = _kept(result, name), _kept(baseline, name)
     if new is not None and old is not None and new.coded and old.coded and new.names == old.names:
         kept = new, old  # each is not None in the function below
-        return lambda class_name: paired(*kept, class_name)
+        return lambda class_name: paired(*kept, class_name, share)
     first, second = images_of(result, name, also), images_of(baseline, name, also)
     if not first or not second:
         return None
     rows = first, second
-    return lambda class_name: _of_rows(*(images.get(class_name, {}) for images in rows))
+    return lambda class_name: _of_rows(rows[0].get(class_name, {}), rows[1].get(class_name, {}), share)
 
 
 def _kept(result: AuditResult, name: str) -> Numbers | None:
@@ -92,6 +107,6 @@ def _kept(result: AuditResult, name: str) -> Numbers | None:
     return numbers_of(result.path, name, table, result.digests[table.name])
 
 
-def _of_rows(new: Images, old: Images) -> Pairs:
+def _of_rows(new: Images, old: Images, share: Callable[[float], float]) -> Pairs:
     both = ((value, old.get(image)) for image, value in new.items())
-    return Counter((x, y) for x, y in both if x is not None and y is not None)
+    return Counter((share(x), share(y)) for x, y in both if x is not None and y is not None)

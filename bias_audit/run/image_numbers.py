@@ -193,22 +193,28 @@ def _floats(packed: memoryview) -> Sequence[float]:
     return values
 
 
-def paired(new: Numbers, old: Numbers, class_name: str) -> Counter[tuple[float, float]]:
+def paired(
+    new: Numbers, old: Numbers, class_name: str, share: Callable[[float], float]
+) -> Mapping[tuple[float, float], int]:
     """How often the images of a class have each pair of a new and an old number; images that lack one are left out.
 
     Args:
         new, old: numbers of the same images (equal `names`), both `coded`.
         class_name: the class; one that is not there has no pairs.
+        share: number -> what of it is paired.
     """
-    pairs: Counter[tuple[float, float]] = Counter()
+    pairs: dict[tuple[float, float], int] = {}
     one, other = new.classes.get(class_name), old.classes.get(class_name)
     if one is None or other is None or one.codes is None or other.codes is None:
         return pairs
-    # Two bytes are counted as one number, several times as fast as pairs are.
+    firsts, seconds = ([share(value) for value in side.values] for side in (one, other))
+    # Two bytes are counted as one number, several times as fast as pairs are; the byte of the new one is its low one.
     both = bytearray(2 * len(one.codes))
-    both[0::2], both[1::2] = one.codes, other.codes
+    low, high = (0, 1) if sys.byteorder == "little" else (1, 0)
+    both[low::2], both[high::2] = one.codes, other.codes
     for number, count in Counter(memoryview(both).cast("H")).items():
-        code, former = (number & 255, number >> 8) if sys.byteorder == "little" else (number >> 8, number & 255)
+        code, former = number & 255, number >> 8
         if code != MISSING and former != MISSING:
-            pairs[one.values[code - 1], other.values[former - 1]] = count
+            pair = firsts[code - 1], seconds[former - 1]
+            pairs[pair] = pairs.get(pair, 0) + count
     return pairs

@@ -5,6 +5,7 @@ The gate reads every run through this check and has to start in a fraction of a 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -38,26 +39,29 @@ def mismatch(value: Any, schema: Mapping[str, Any], at: str = "") -> str:
         schema: JSON Schema (draft 2020-12) made of KEYWORDS.
         at: place of the value, for the text.
     """
-    kinds = schema.get("type")
-    if kinds is not None and not any(
-        type(value) in _TYPES[kind] for kind in ((kinds,) if isinstance(kinds, str) else kinds)
-    ):
+    kinds, its = schema.get("type"), type(value)
+    if kinds is not None and its not in _types_of(kinds if type(kinds) is str else tuple(kinds)):
         wanted = kinds if isinstance(kinds, str) else " or ".join(kinds)
         return f"{_named(at)} must be of type {wanted}, not {_quoted(value)}"
     if "enum" in schema and not any(value == one and type(value) is type(one) for one in schema["enum"]):
         return f"{_named(at)} must be one of {', '.join(map(str, schema['enum']))}, not {_quoted(value)}"
-    if isinstance(value, str):
+    if its is str:
         return _wrong_text(value, schema, at)
-    if isinstance(value, dict):
+    if its is dict:
         return _wrong_object(value, schema, at)
-    if isinstance(value, list):
+    if its is list:
         return _wrong_list(value, schema, at)
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if its is int or its is float:
         low, high = schema.get("minimum"), schema.get("maximum")
         if (low is not None and not value >= low) or (high is not None and not value <= high):
             limits = f"{low} or more" if high is None else f"{high} or less" if low is None else f"in {low}..{high}"
             return f"{_named(at)} must be {limits}, not {_quoted(value)}"
     return ""
+
+
+@functools.cache
+def _types_of(kinds: str | tuple[str, ...]) -> frozenset[type]:
+    return frozenset(one for kind in ((kinds,) if isinstance(kinds, str) else kinds) for one in _TYPES[kind])
 
 
 def _wrong_text(value: str, schema: Mapping[str, Any], at: str) -> str:
