@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -112,23 +112,20 @@ class Evidence:
         from bias_audit import stats
 
         scored = self.images["background_excess_label"].notna().to_numpy()
-        excess = self.images["background_excess_label"].to_numpy(float)
-        codes = None if self.groups is None else self.groups.to_numpy()
-        labels = self.images["label"].to_numpy()
-
-        def units(chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-            return stats.group_means(excess[chosen], None if codes is None else codes[chosen])
-
+        excess = self.images["background_excess_label"].to_numpy(float)[scored]
+        codes = None if self.groups is None else self.groups.to_numpy()[scored]
+        names, of, sizes = np.unique(self.images["label"].to_numpy()[scored], return_inverse=True, return_counts=True)
+        sums = np.bincount(of, weights=excess, minlength=len(names))
+        compared = _each_with_the_rest(excess, of, codes)
         found: dict[str, Compared] = {}
-        for name in np.unique(labels[scored]):
-            own, others = scored & (labels == name), scored & (labels != name)
-            if own.sum() < self.thresholds.min_attention or not others.any():
+        for label, name in enumerate(names):
+            others = len(excess) - int(sizes[label])
+            if sizes[label] < self.thresholds.min_attention or not others:
                 continue
-            values, rest = units(own), units(others)
-            enough = codes is None or min(len(values), len(rest)) >= stats.ENOUGH_GROUPS
-            p = stats.mann_whitney_greater(values, rest) if enough else float("nan")
-            delta, mean = stats.cliffs_delta(values, rest), float(excess[others].mean())
-            found[str(name)] = Compared(int(own.sum()), len(values), len(rest), mean, delta, p)
+            own, rest, delta, p = compared(label)
+            enough = codes is None or min(own, rest) >= stats.ENOUGH_GROUPS
+            mean = float(excess.sum() - sums[label]) / others
+            found[str(name)] = Compared(int(sizes[label]), own, rest, mean, delta, p if enough else float("nan"))
         corrected = stats.benjamini_hochberg(np.array([each.p_fdr for each in found.values()]))
         return {
             name: dataclasses.replace(each, p_fdr=float(p))
@@ -159,6 +156,35 @@ class Evidence:
         group = self.of_class(name)
         group = group[group[column].notna()]
         return tuple(group.sort_values(column, ascending=False, kind="stable").index[:MOST_IDS])
+
+
+def _each_with_the_rest(
+    values: NDArray[np.float64], of: NDArray[np.intp], codes: NDArray[np.intp] | None
+) -> Callable[[int], tuple[int, int, float, float]]:
+    """Compares the values of a class with those of all others: (own units, other units, Cliff's delta, one-sided p).
+
+    Args:
+        values: (n,) value of each image.
+        of: (n,) index of its class.
+        codes: (n,) group of each image, which counts once on either side; None = no images belong together.
+    """
+    import numpy as np
+
+    from bias_audit import stats
+
+    units, first, unit = np.unique(
+        np.arange(len(of)) if codes is None else codes, return_index=True, return_inverse=True
+    )
+    if (of[first][unit] == of).all():
+        p, delta = stats.greater_than_rest(stats.group_means(values, unit), of[first])
+        own = np.bincount(of[first], minlength=len(p))
+        return lambda label: (int(own[label]), len(units) - int(own[label]), float(delta[label]), float(p[label]))
+
+    def compared(label: int) -> tuple[int, int, float, float]:  # a group of several classes has a mean for each side
+        one, rest = (stats.group_means(values[side], unit[side]) for side in (of == label, of != label))
+        return len(one), len(rest), stats.cliffs_delta(one, rest), stats.mann_whitney_greater(one, rest)
+
+    return compared
 
 
 def images_found(

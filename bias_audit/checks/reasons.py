@@ -6,6 +6,9 @@ instead the most frequent status of the class's images, such as "no usable mask"
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Iterable
+
 from bias_audit.run.statuses import FILLS_FRAME as FILLS_FRAME
 from bias_audit.run.statuses import NO_COMPOSITES as NO_COMPOSITES
 from bias_audit.run.statuses import NO_MAPS as NO_MAPS
@@ -45,3 +48,14 @@ MASKS_IN_DOUBT = "masks in doubt"
 EXPLAINED = "explained by reliance"
 SYMPTOM = "explained by another finding"
 UNNEEDED = "not needed"
+
+
+def most_frequent(statuses: Iterable[str], but: Collection[str] = ("",)) -> str:
+    """The status of most images, the first by name of equally frequent ones; NO_READABLE where there is none.
+
+    Args:
+        statuses: of the images of a class.
+        but: statuses that are no reason.
+    """
+    counts = Counter(status for status in statuses if status not in but)
+    return min(counts, key=lambda status: (-counts[status], status), default=NO_READABLE)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from bias_audit import stats
@@ -13,7 +14,7 @@ from bias_audit.checks.outcomes import LEVELS, RuleOutcome, class_of
 from bias_audit.checks.registry import with_role
 from bias_audit.checks.slices.summary import grouped
 from bias_audit.checks.thresholds import of_run
-from bias_audit.compare.flips import Flags, FlipList, find_flips
+from bias_audit.compare.flips import FlipList, find_flips
 from bias_audit.compare.measures import BETTER, MEASURES, NO_DIFFERENCE, WORSE, Change, Codes, apart, judged, paired
 from bias_audit.compare.pairing import Pairs, pair_images
 from bias_audit.compare.settings import differences
@@ -120,11 +121,14 @@ def compare(old: AuditResult, new: AuditResult) -> Comparison:
     thresholds = of_run(new.info.thresholds, str(new.path))
     least, fdr = thresholds.min_photos, thresholds.fdr
     codes = _groups(old, new, pairs)
-    common = [name for name in new.info.class_names if name in old.info.class_names]
+    before = set(old.info.class_names)
+    common = [name for name in new.info.class_names if name in before]
     if pairs.enough:
         label = pairs.new["label"]
-        members = {name: (label == name).to_numpy(bool) for name in common}
-        data = _paired_changes("data set", {"": label.isin(common).to_numpy(bool)}, list(MEASURES), pairs, codes)
+        places = label.groupby(label.to_numpy()).indices
+        members = {name: np.asarray(places.get(name, ()), np.intp) for name in common}
+        whole = np.flatnonzero(label.isin(common).to_numpy(bool))
+        data = _paired_changes("data set", {"": whole}, list(MEASURES), pairs, codes)
         classes = _paired_changes("class", members, list(MEASURES), pairs, codes)
         slices = _paired_slices(old, new, pairs, codes)
     else:
@@ -155,8 +159,9 @@ def _groups(old: AuditResult, new: AuditResult, pairs: Pairs) -> Codes | None:
 
 
 def _paired_changes(
-    scope: str, members: dict[str, Flags], names: Sequence[str], pairs: Pairs, codes: Codes | None
+    scope: str, members: dict[str, Codes], names: Sequence[str], pairs: Pairs, codes: Codes | None
 ) -> list[Change]:
+    """The changes of so many measures, of each subject by the places of its pairs."""
     changes = []
     for name in names:
         old, new = (MEASURES[name].values(table) for table in (pairs.old, pairs.new))
@@ -170,11 +175,11 @@ def _paired_slices(old: AuditResult, new: AuditResult, pairs: Pairs, codes: Code
     """Paired changes per slice; an image belongs to the slice of its value in the new run."""
     names = [name for name, measure in MEASURES.items() if measure.slices]
     known = set(tables.user_columns(old.images))
-    members: dict[str, Flags] = {}
+    members: dict[str, Codes] = {}
     for column in tables.user_columns(new.images):
         if column in known and (values := grouped(pairs.new[column])) is not None:
             for value in sorted(values.dropna().unique()):
-                members[f"{column} = {value}"] = (values == value).to_numpy(bool, na_value=False)
+                members[f"{column} = {value}"] = np.flatnonzero((values == value).to_numpy(bool, na_value=False))
     return _paired_changes("slice", members, names, pairs, codes)
 
 
@@ -208,10 +213,11 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, object]]:
 def _findings(old: AuditResult, new: AuditResult, classes: Sequence[Change]) -> list[FindingChange]:
     gaps = {change.subject: change.verdict for change in classes if change.measure == "background_gap"}
     found = matched(new.found(), old.found())
+    before_of, now_of = _Outcomes(old.outcomes), _Outcomes(new.outcomes)
     changes = []
     for outcome, partner in found:
         if partner is None:
-            before = _same(outcome, old.outcomes)
+            before = before_of.same(outcome)
             silent = before is None or not before.judged
             changes.append(FindingChange(NEW, "", outcome, None, "the old run did not judge it" if silent else ""))
             continue
@@ -219,11 +225,11 @@ def _findings(old: AuditResult, new: AuditResult, classes: Sequence[Change]) -> 
         changes.append(
             FindingChange(KNOWN, state or _state(outcome, partner), outcome, partner, _level(outcome, partner))
         )
-    partners = [id(partner) for _, partner in found]
+    partners = {id(partner) for _, partner in found}
     for outcome in old.found():
         if id(outcome) in partners:
             continue
-        now = _same(outcome, new.outcomes)
+        now = now_of.same(outcome)
         if now is not None and not now.judged:
             changes.append(FindingChange(UNJUDGED, "", outcome, outcome, now.sentence))
         else:
@@ -231,16 +237,24 @@ def _findings(old: AuditResult, new: AuditResult, classes: Sequence[Change]) -> 
     return sorted(changes, key=lambda change: KINDS.index(change.kind))
 
 
-def _same(outcome: RuleOutcome, others: Sequence[RuleOutcome]) -> RuleOutcome | None:
-    """The outcome of another run with the rule, class and cue of `outcome`; None where there is none.
+class _Outcomes:
+    """The outcomes of a run by rule, class and cue, so that none is looked for among all."""
 
-    Without such an outcome, that of the rule as a whole is returned where the rule could not be judged.
-    """
-    key = (outcome.code, class_of(outcome), cue_of(outcome))
-    own = [each for each in others if each.code == outcome.code]
-    exact = [each for each in own if (each.code, class_of(each), cue_of(each)) == key]
-    silent = [each for each in own if not each.judged and not each.subject]
-    return next(iter([*exact, *silent]), None)
+    def __init__(self, outcomes: Sequence[RuleOutcome]) -> None:
+        self._exact: dict[tuple[str, str, str], RuleOutcome] = {}
+        self._silent: dict[str, RuleOutcome] = {}
+        for each in outcomes:
+            self._exact.setdefault((each.code, class_of(each), cue_of(each)), each)
+            if not each.judged and not each.subject:
+                self._silent.setdefault(each.code, each)
+
+    def same(self, outcome: RuleOutcome) -> RuleOutcome | None:
+        """The outcome with the rule, class and cue of another run's; None where there is none.
+
+        Without such an outcome, that of the rule as a whole is returned where the rule could not be judged.
+        """
+        key = (outcome.code, class_of(outcome), cue_of(outcome))
+        return self._exact.get(key, self._silent.get(outcome.code))
 
 
 def _state(now: RuleOutcome, before: RuleOutcome) -> str:

@@ -19,9 +19,10 @@ def differences(old: AuditResult, new: AuditResult) -> list[str]:
     """
     one, two = old.info, new.info
     said = []
-    gone = [name for name in one.class_names if name not in two.class_names]
-    come = [name for name in two.class_names if name not in one.class_names]
-    common = [name for name in two.class_names if name in one.class_names]
+    before, now = set(one.class_names), set(two.class_names)
+    gone = [name for name in one.class_names if name not in now]
+    come = [name for name in two.class_names if name not in before]
+    common = [name for name in two.class_names if name in before]
     if gone or come:
         what = [f"only the old run has {_listed(gone)}"] if gone else []
         what += [f"only the new run has {_listed(come)}"] if come else []

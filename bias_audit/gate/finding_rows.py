@@ -6,6 +6,7 @@ import datetime
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from bias_audit.checks import reasons
 from bias_audit.checks.outcomes import DOUBT, LEVELS, RuleOutcome, class_of
@@ -52,6 +53,11 @@ class Context:
         """What of the run rests on estimated masks."""
         return Estimates(self.result)
 
+    @functools.cached_property
+    def classes(self) -> dict[str, dict[str, Any]]:
+        """Class name -> row of the run's class table."""
+        return {str(row.get("class_name")): row for row in self.result.class_rows}
+
 
 def finding_rows(context: Context) -> tuple[list[GateRow], list[str]]:
     """Judge every outcome of a rule in a run.
@@ -96,7 +102,7 @@ def _row(outcome: RuleOutcome, scope: str, context: Context) -> GateRow | None:
         return _on_estimates(row, outcome, context)
     if outcome.ignored and not _is_required(outcome.code, config):
         return None
-    state = state_of_rule(outcome, context.result)
+    state = state_of_rule(outcome, context.result, context.classes)
     must = _is_required(outcome.code, config)
     allowed = config.allows(state, class_of(outcome) or outcome.subject, outcome.code)
     return replace(row, status=FAILED if must and not allowed else NOT_JUDGED, state=state)

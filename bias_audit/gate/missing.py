@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from bias_audit.checks import reasons
 from bias_audit.checks.outcomes import RuleOutcome, class_of
 from bias_audit.checks.registry import find_rule, with_role
@@ -21,8 +24,14 @@ from bias_audit.gate.states import (
 from bias_audit.run.result import AuditResult
 
 
-def state_of_rule(outcome: RuleOutcome, result: AuditResult) -> str:
-    """Name of the state that says why a rule gave no answer about its subject."""
+def state_of_rule(outcome: RuleOutcome, result: AuditResult, classes: Mapping[str, Mapping[str, Any]]) -> str:
+    """Name of the state that says why a rule gave no answer about its subject.
+
+    Args:
+        outcome: what the rule said.
+        result: the run.
+        classes: class name -> row of its class table.
+    """
     if outcome.ignored:
         return IGNORED
     if outcome.reason_code == reasons.MAPS_FAILED:
@@ -39,7 +48,7 @@ def state_of_rule(outcome: RuleOutcome, result: AuditResult) -> str:
         return NO_MASKS
     if "composites" in needs and _without_interventions(result):
         return NO_INTERVENTIONS
-    row = _class_row(result, class_of(outcome)) if outcome.code in with_role("tests reliance") else None
+    row = classes.get(class_of(outcome)) if outcome.code in with_role("tests reliance") else None
     if row and number(row.get("p_fdr")) is None:
         few = number(row.get("n_interventions")) or number(row.get("n_read")) or 0
         return NOT_ENOUGH if few or not number(row.get("n")) else DID_NOT_RUN
@@ -79,7 +88,3 @@ def _estimates_only(result: AuditResult) -> bool:
 
 def _without_interventions(result: AuditResult) -> bool:
     return result.info.counts.get("interventions_done") == 0
-
-
-def _class_row(result: AuditResult, name: str) -> dict[str, object] | None:
-    return next((row for row in result.class_rows if row.get("class_name") == name), None)

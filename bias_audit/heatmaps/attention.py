@@ -24,7 +24,7 @@ from bias_audit.errors import ResultError
 from bias_audit.files.text import parse_json
 from bias_audit.heatmaps.localization import REACH
 from bias_audit.heatmaps.methods import Explainer
-from bias_audit.heatmaps.permutation_tie import PERMUTATIONS, Tie, permutation_tie
+from bias_audit.heatmaps.permutation_tie import PERMUTATIONS, Tie, permutation_tie, rounds, undecided
 from bias_audit.heatmaps.photo_records import EXPLAINED, Scored, scored
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
@@ -289,19 +289,41 @@ def tie_to_objects(
     }
     # p < .05 must be in reach after correction (docs/science.md#permutation-counts).
     permutations = max(PERMUTATIONS, 20 * len(chosen))
-    at_once = max(1, TIE_CELLS // (TIE_IMAGES * grid[0] * grid[1]))
     ties: dict[str, Tie] = {}
-    for start in range(0, len(chosen), at_once):
-        labels = list(chosen)[start : start + at_once]
-        stored = _read_tie_maps(run, batch, [position for label in labels for position in chosen[label]])
-        for label in labels:
-            parts = np.array([stored[position] for position in chosen[label]], np.float32).reshape(-1, 4, *grid)
-            together = None if groups is None else groups[np.array(chosen[label], np.intp)]
-            tie = permutation_tie(*parts.swapaxes(0, 1), seed=(seed, label), permutations=permutations, groups=together)
-            ties[dataset.class_names[label]] = tie
-            for position, z, status in zip(chosen[label], tie.z, tie.status, strict=True):
-                records[position]["tie_z"], records[position]["tie_status"] = float(z), status
+    waiting = list(chosen)
+    for until in rounds(permutations):
+        for labels in _by_cells(waiting, chosen, TIE_CELLS // (grid[0] * grid[1])):
+            stored = _read_tie_maps(run, batch, [position for label in labels for position in chosen[label]])
+            for label in labels:
+                parts = np.array([stored[position] for position in chosen[label]], np.float32).reshape(-1, 4, *grid)
+                ties[dataset.class_names[label]] = permutation_tie(
+                    *parts.swapaxes(0, 1),
+                    seed=(seed, label),
+                    permutations=permutations,
+                    until=until,
+                    groups=None if groups is None else groups[np.array(chosen[label], np.intp)],
+                )
+        still = undecided(ties, until)
+        waiting = [label for label in waiting if dataset.class_names[label] in still]
+    for label, positions in chosen.items():
+        tie = ties[dataset.class_names[label]]
+        for position, z, status in zip(positions, tie.z, tie.status, strict=True):
+            records[position]["tie_z"], records[position]["tie_status"] = float(z), status
     return ties
+
+
+def _by_cells(labels: Sequence[int], chosen: Mapping[int, Sequence[int]], most: int) -> Iterator[list[int]]:
+    """Yield the labels in pieces whose chosen images are at most so many, or of one class."""
+    piece: list[int] = []
+    held = 0
+    for label in labels:
+        if piece and held + len(chosen[label]) > most:
+            yield piece
+            piece, held = [], 0
+        piece.append(label)
+        held += len(chosen[label])
+    if piece:
+        yield piece
 
 
 def _expect(dataset: Dataset, rows: Sequence[Row], geometry: Geometry) -> None:

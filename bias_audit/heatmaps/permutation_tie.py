@@ -8,12 +8,15 @@ in the middle, of a certain size) fits those masks too, so a difference is due t
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bias_audit.checks.reasons import OK, TOO_FEW, TOO_FEW_GROUPS
+from bias_audit.stats.correction import benjamini_hochberg
+from bias_audit.stats.draws import EXCEEDANCES, sequential_p
 
 Array = NDArray[np.float64]
 
@@ -26,6 +29,12 @@ MIN_IMAGES = 10
 
 PERMUTATIONS = 2000
 """Default number of random permutations; many classes need more, or no p-value could pass the correction."""
+
+IN_FULL = 20_000
+"""Permutations up to which each test draws all of them: those of 1,000 classes. Beyond, drawing stops early."""
+
+RATE = 0.05
+"""Corrected p at which a class counts as tied; one that has reached it needs no more permutations."""
 
 MIN_PERFECT_EFFECT = 0.05
 """Least effect of perfect maps for a test: below, the objects lie at one place and no map could show a tie."""
@@ -71,6 +80,7 @@ def permutation_tie(
     *,
     seed: int | tuple[int, ...],
     permutations: int = PERMUTATIONS,
+    until: int | None = None,
     groups: NDArray[np.intp] | None = None,
 ) -> Tie:
     """Test whether heatmaps lie on their own objects more than on those of other photos of the class.
@@ -90,6 +100,8 @@ def permutation_tie(
         perfect, foreground, background: (N, h, w), the masks on the grid, see `localization.Localization`.
         seed: seed of the permutations.
         permutations: number B of permutations.
+        until: None = all B are drawn; a number = drawing stops early, and after so many it is left off with the largest
+            p that could still come, see `stats.draws.sequential_p`. Larger numbers draw the same permutations first.
         groups: (N,) codes of photos that belong together (patient, scene); None = every photo is a group of its own.
 
     Returns:
@@ -122,11 +134,49 @@ def permutation_tie(
     rng = np.random.default_rng(seed)
     places = np.arange(len(shares))
     observed = float(np.diag(shares).mean())
-    as_low = 0
-    for start in range(0, permutations, _AT_ONCE):
-        orders = rng.permuted(np.tile(places, (min(_AT_ONCE, permutations - start), 1)), axis=1)
-        as_low += int((shares[places, orders].mean(axis=1) <= observed + _ROUNDING).sum())
-    return Tie(n, OK, effect, effect_perfect, (1 + as_low) / (1 + permutations), z, status, OK)
+
+    def as_low(rows: int) -> NDArray[np.bool_]:
+        orders = rng.permuted(np.tile(places, (rows, 1)), axis=1)
+        return np.asarray(shares[places, orders].mean(axis=1) <= observed + _ROUNDING)
+
+    # With more exceedances than permutations nothing stops early: p = (1 + #) / (1 + B).
+    stop = permutations + 1 if until is None else EXCEEDANCES
+    p = sequential_p(as_low, permutations, at_once=_AT_ONCE, exceedances=stop, until=until)
+    return Tie(n, OK, effect, effect_perfect, p, z, status, OK)
+
+
+def rounds(permutations: int) -> Iterator[int | None]:
+    """Permutations after which the tests of all classes are looked at together, see `undecided`; None = after all.
+
+    Up to IN_FULL there is one round. Beyond, each has four times the permutations of the one before.
+    """
+    if permutations <= IN_FULL:
+        yield None
+        return
+    until = PERMUTATIONS
+    while until < permutations:
+        yield until
+        until *= 4
+    yield permutations
+
+
+def undecided(ties: Mapping[str, Tie], until: int | None) -> set[str]:
+    """Classes whose test has to draw on: those that are not tied at RATE, corrected over all classes, and still may be.
+
+    Of K classes of which R are tied, each of these is known after some 400 K / R permutations, and the others stop by
+    themselves. So all classes together draw a number that grows with K, and not with its square. A p that was left off
+    stays valid, whatever the other classes had to do with it (docs/science.md#permutation-counts).
+
+    Args:
+        ties: class name -> result of its test after so many permutations.
+        until: permutations of the round that made them; None = nothing was left off.
+    """
+    if until is None:
+        return set()
+    p = np.array([tie.p for tie in ties.values()])
+    # h / (t + h - #) with # < h is below h / t, and the p of a test that stopped by itself is not.
+    open_still = (benjamini_hochberg(p) > RATE) & (p < EXCEEDANCES / until)
+    return {name for name, still in zip(ties, open_still, strict=True) if still}
 
 
 def between_groups(shares: Array, groups: NDArray[np.intp]) -> Array:

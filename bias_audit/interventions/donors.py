@@ -5,7 +5,8 @@ The choice follows from the seed and the image ids alone, never from the order o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -61,13 +62,47 @@ NO_LABEL = -1
 Heat = NDArray[np.float32]
 
 
+class Donors(dict[int, tuple[int, ...]]):
+    """Class index -> positions of its samples that can lend their background; it does not change.
+
+    What the choice for a photo needs of all classes is made once: of thousands of classes it would cost more than the
+    photo's composites.
+    """
+
+    @functools.cached_property
+    def classes(self) -> NDArray[np.intp]:
+        """Classes that have donors, in their order."""
+        return np.array([label for label, lent in self.items() if lent], np.intp)
+
+    @functools.cached_property
+    def total(self) -> int:
+        """Number of donors of all classes."""
+        return sum(map(len, self.values()))
+
+    @functools.cached_property
+    def last(self) -> int:
+        """The largest class index."""
+        return max(self)
+
+    def among(self, there: Container[int]) -> Donors:
+        """Those whose position is in a collection, which does not change either."""
+        if self._among is None or self._among[0] is not there:
+            self._among = (
+                there,
+                Donors({label: tuple(each for each in lent if each in there) for label, lent in self.items()}),
+            )
+        return self._among[1]
+
+    _among: tuple[Container[int], Donors] | None = None
+
+
 @dataclass(frozen=True)
 class Plan:
     """Which photos become composites, and which donors can lend their backgrounds.
 
     Attributes:
         photos: class index -> positions of its samples that become composites.
-        donors: class index -> positions of its samples that can lend their background.
+        donors: see `Donors`.
         status: sample position -> DONE, or why no composite is made of the photo.
         groups: sample position -> group (patient, scene), {} where every photo is its own group; a photo gets no
             background of its own group.
@@ -76,7 +111,7 @@ class Plan:
     """
 
     photos: Mapping[int, tuple[int, ...]]
-    donors: Mapping[int, tuple[int, ...]]
+    donors: Donors
     status: Mapping[int, str]
     groups: Mapping[int, int] = field(default_factory=dict)
     scenes: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
@@ -174,7 +209,7 @@ def plan(
         status.update({position: FILLS_FRAME if areas[position] > MAX_HOLE else NO_DONORS for position in sampled})
         status.update(dict.fromkeys(kept, DONE))
         chosen[label] = tuple(kept)
-    return Plan(chosen, lent, status, groups, scenes)
+    return Plan(chosen, Donors(lent), status, groups, scenes)
 
 
 def donors_per_class(classes: int, donors: int) -> int:
@@ -184,7 +219,7 @@ def donors_per_class(classes: int, donors: int) -> int:
 
 
 def choose_donors(
-    lent: Mapping[int, Sequence[int]],
+    lent: Donors,
     label: int,
     position: int,
     image_id: str,
@@ -195,7 +230,7 @@ def choose_donors(
     """Choose the donors of one photo: of its own class outside its group, and of the other classes in turn.
 
     Args:
-        lent: class index -> positions of its donors, as `Plan.donors`.
+        lent: the donors of all classes, as `Plan.donors`.
         label: class index of the photo.
         position: position of the photo's sample.
         image_id: id of the photo, from which the choice follows.
@@ -211,26 +246,25 @@ def choose_donors(
     mine = groups.get(position, position)
     own = [donor for donor in lent[label] if donor != position and groups.get(donor, donor) != mine]
     same = [own[i] for i in rng.permutation(len(own))[:donors]]
-    classes = [other for other in lent if other != label and lent[other]]
-    turns = [classes[i] for i in rng.permutation(len(classes))]
-    shuffled = {other: rng.permutation(len(lent[other])) for other in turns[:donors]}
-    available = sum(len(lent[other]) for other in turns)
-    most = min(donors, available, max(len(same), 1))
+    others = lent.classes[lent.classes != label]
+    turns = others[rng.permutation(len(others))[:donors]].tolist()
+    shuffled = {other: rng.permutation(len(lent[other])) for other in turns}
+    most = min(donors, lent.total - len(lent[label]), max(len(same), 1))
     other: list[int] = []
     for turn in range(donors):
-        for name in turns[:donors]:
+        for name in turns:
             if turn < len(lent[name]) and len(other) < most:
                 other.append(lent[name][shuffled[name][turn]])
     return same[: len(other)], other
 
 
-def next_donor(lent: Mapping[int, Sequence[int]], label: int, image_id: str, seed: int) -> int | None:
+def next_donor(lent: Donors, label: int, image_id: str, seed: int) -> int | None:
     """Position of a donor of the next class that has donors (Mixed-Next, Xiao et al. 2021), or None.
 
     Classes follow one another in the order of the outputs; the last is followed by the first. For the arguments see
     `choose_donors`.
     """
-    count = max(lent) + 1
+    count = lent.last + 1
     for step in range(1, count):
         if pool := lent.get((label + step) % count):
             return pool[int(stream(seed, image_id, "next").integers(len(pool)))]
@@ -316,8 +350,7 @@ def with_backgrounds(todo: Plan, backgrounds: Backgrounds) -> Plan:
     A donor that is chosen and then missing would leave a photo with fewer backgrounds in one arm than in the other.
     """
     there = {position for position, _ in backgrounds.pictures}
-    kept = {label: tuple(donor for donor in lent if donor in there) for label, lent in todo.donors.items()}
-    return replace(todo, donors=kept)
+    return replace(todo, donors=todo.donors.among(there))
 
 
 def find_regions(loaded: Loaded, heat: Heat | None, seed: int, image_id: str) -> Regions | None:

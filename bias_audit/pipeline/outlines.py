@@ -107,9 +107,7 @@ def outline(context: Context, records: Sequence[Row]) -> None:
     known = stored(run)
     if known is None:
         pool = donors_per_class(len(dataset.class_names), config.donors)
-        ordered = {
-            label: _candidates(dataset, records, label, config.seed) for label in range(len(dataset.class_names))
-        }
+        ordered = _candidates(dataset, records, config.seed)
         expected = sum(min(len(each), max(config.interventions, pool)) for each in ordered.values())
         known = {}
         with context.progress.stage("Estimating masks", expected, "images") as advance:
@@ -151,14 +149,16 @@ def _stored(kept: dict[str, Any]) -> dict[int, tuple[str, float | None]]:
     }
 
 
-def _candidates(dataset: Dataset, records: Sequence[Row], label: int, seed: int) -> list[int]:
-    """Positions of a class's photos that have a usable mask or may get one, in the order of `donors.plan`."""
-    positions = [
-        position
-        for position, (sample, record) in enumerate(zip(dataset.samples, records, strict=True))
-        if sample.label == label and record["status"] == OK and record.get("mask_status") in (OK, NO_MASK)
-    ]
-    return sorted(positions, key=lambda position: rank(seed, dataset.samples[position].image_id))
+def _candidates(dataset: Dataset, records: Sequence[Row], seed: int) -> dict[int, list[int]]:
+    """Positions of each class's photos that have a usable mask or may get one, in the order of `donors.plan`."""
+    positions: dict[int, list[int]] = {label: [] for label in range(len(dataset.class_names))}
+    for position, (sample, record) in enumerate(zip(dataset.samples, records, strict=True)):
+        if record["status"] == OK and record.get("mask_status") in (OK, NO_MASK):
+            positions[sample.label].append(position)
+    return {
+        label: sorted(own, key=lambda position: rank(seed, dataset.samples[position].image_id))
+        for label, own in positions.items()
+    }
 
 
 def _estimated(

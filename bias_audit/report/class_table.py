@@ -14,6 +14,10 @@ from bias_audit.run.result import AuditResult
 from bias_audit.run.statuses import OK, SCREENED
 
 MOST_CLASSES = 1000
+"""Most classes that are all listed."""
+
+WORST_CLASSES = 200
+"""Classes that are listed where there are more than MOST_CLASSES; a table of thousands helps nobody."""
 
 
 def class_table(
@@ -28,17 +32,20 @@ def class_table(
 
     Returns:
         columns: list of {title, about, unit, core, of_maps, scale, interval}; core = shown at once.
-        rows: list of {name, level, n, n_read, cells}, at most MOST_CLASSES.
+        rows: list of {name, level, n, n_read, cells}, of all classes or of the WORST_CLASSES.
         total, file: number of classes in all, and the table that holds them.
+        flagged: number of classes with a finding.
         estimated, with_mask: images with an estimated mask, and with any.
     """
     levels = class_levels(found)
     order = {name: place for place, name in enumerate(levels)}
-    # Flagged classes first, then in the order of the model's outputs: past the limit only the unflagged are cut.
+    # Flagged classes first, the worst of them at the head, then in the order of the model's outputs.
     names = sorted(class_rows, key=lambda name: order.get(name, len(order)))
+    if len(names) > MOST_CLASSES:
+        names = names[:WORST_CLASSES]
     given = shown(class_rows.values())
     rows: list[dict[str, Any]] = []
-    for name in names[:MOST_CLASSES]:
+    for name in names:
         row = class_rows[name]
         cells = []
         for column in given:
@@ -60,7 +67,9 @@ def class_table(
         columns.append({**described, "scale": scale, "interval": bool(column.low)})
     counts = result.info.counts
     masks = {"estimated": counts.get("estimated_masks", 0), "with_mask": counts.get("with_mask", 0)}
-    return {"columns": columns, "rows": rows, "total": len(class_rows), "file": "classes.csv", **masks}
+    flagged = sum(name in class_rows for name in levels)
+    total = {"total": len(class_rows), "flagged": flagged, "file": "classes.csv"}
+    return {"columns": columns, "rows": rows, **total, **masks}
 
 
 def _reason(row: Mapping[str, Any], column: ClassColumn) -> str:

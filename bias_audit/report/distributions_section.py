@@ -77,8 +77,8 @@ def distributions_section(result: AuditResult, flagged: Sequence[str]) -> list[d
         classes, shares the part of its images in each of BINS bins of `scale`, quantiles those at 5, 25, 50, 75 and 95
         %. Values beyond `scale` are counted in the bins at its ends.
     """
-    known = [name for name in result.info.class_names if name not in flagged]
-    names = [name for name in flagged if name in result.info.class_names] + known
+    known = dict.fromkeys(result.info.class_names)
+    names = list(dict.fromkeys([*(name for name in flagged if name in known), *known]))
     return [plot for spread in SPREADS if (plot := _plot(spread, result, names)) is not None]
 
 
@@ -89,9 +89,10 @@ def _plot(spread: Spread, result: AuditResult, names: Sequence[str]) -> dict[str
     if not finite.any():
         return None
     low, high = _ends(values[finite])
-    labels = images["label"].astype(str).to_numpy()
-    of_class = ((name, values[finite & (labels == name)]) for name in names)
-    rows = [(None, values[finite]), *((name, own) for name, own in of_class if len(own))]
+    labels = images["label"].astype(str)[finite]
+    places = labels.groupby(labels.to_numpy()).indices
+    shown = [name for name in names if name in places]
+    rows = [(None, values[finite]), *((name, values[finite][places[name]]) for name in shown[:MOST_CLASSES])]
     threshold = number(result.info.thresholds.get(spread.threshold)) if spread.threshold else None
     return {
         "title": spread.title,
@@ -102,8 +103,8 @@ def _plot(spread: Spread, result: AuditResult, names: Sequence[str]) -> dict[str
         "n": int(finite.sum()),
         "above": None if threshold is None else int((values[finite] > threshold).sum()),
         "of_maps": spread.column == "background_excess",
-        "rows": [_row(name, own, low, high) for name, own in rows[: MOST_CLASSES + 1]],
-        "more": max(0, len(rows) - 1 - MOST_CLASSES),
+        "rows": [_row(name, own, low, high) for name, own in rows],
+        "more": max(0, len(shown) - MOST_CLASSES),
     }
 
 

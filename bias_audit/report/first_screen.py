@@ -6,6 +6,7 @@ provenance stand farther down.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -150,7 +151,7 @@ def _numbers(
         hits, n, low, high = right(result)
         first = {"label": SHARES[0][0], **estimate(hits / n if n else None, low, high, "no readable images")}
         reasons = [str(each["reliance_reason"]) for each in class_rows.values() if each["reliance_reason"]]
-        why = max(reasons, key=reasons.count, default="not tested")
+        why = next((reason for reason, _ in Counter(reasons).most_common(1)), "not tested")
         return [first, *({"label": label, **estimate(None, reason=why)} for label, _, _, _ in SHARES[1:])]
     why = SCREENED if screened(row) else str(row["reliance_reason"] or "not tested")
     numbers = [{"label": label, **estimate(row[value], row[low], row[high], why)} for label, value, low, high in SHARES]

@@ -26,6 +26,7 @@ from bias_audit.stats.intervals import median_interval, paired_difference_interv
 from bias_audit.stats.outliers import ENOUGH_FOR_OUTLIERS, robust_z, upper_tail_p
 from bias_audit.stats.paired import PairedEffect, paired_effect
 from bias_audit.stats.power import POWER, rejection_chances, smallest_share
+from bias_audit.stats.rest import greater_than_rest
 from bias_audit.stats.shrinkage import shrink_means
 from bias_audit.stats.strata import (
     Cells,
@@ -68,6 +69,7 @@ __all__ = [
     "effective_size",
     "fisher_within",
     "futile",
+    "greater_than_rest",
     "group_codes",
     "group_means",
     "least_sign_flip_p",

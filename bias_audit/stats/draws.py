@@ -36,7 +36,12 @@ def draws_for(tests: int, *, rate: float = 0.05, least: int = ENOUGH_DRAWS) -> i
 
 
 def sequential_p(
-    extreme: Callable[[int], NDArray[np.bool_]], draws: int, *, at_once: int, exceedances: int = EXCEEDANCES
+    extreme: Callable[[int], NDArray[np.bool_]],
+    draws: int,
+    *,
+    at_once: int,
+    exceedances: int = EXCEEDANCES,
+    until: int | None = None,
 ) -> float:
     """P-value from random permutations, which stop once enough of them are extreme (Besag & Clifford 1991).
 
@@ -45,23 +50,34 @@ def sequential_p(
         draws: most permutations, B.
         at_once: most permutations that are asked for at once.
         exceedances: number h of extreme permutations after which drawing stops.
+        until: permutations after which drawing is left off, whatever they were; None = B.
 
     Returns:
         h / l where the h-th extreme permutation is the l-th drawn; (1 + #) / (1 + B) where B permutations hold fewer.
-        Under the null hypothesis p <= t with a probability of at most t.
+        Under the null hypothesis p <= t with a probability of at most t. Left off after t < B permutations with # < h
+        extreme ones: the largest p that could still come, h / (t + h - #) (Fischer, Barry & Ramdas 2024), which holds
+        whatever made the caller leave off.
 
     Raises:
-        ValueError: draws, at_once or exceedances below 1.
+        ValueError: draws, at_once, exceedances or until below 1.
     """
-    if min(draws, at_once, exceedances) < 1:
-        raise ValueError(f"at least 1 is needed of each, got {draws} draws, {at_once} at once, {exceedances} extreme")
+    last = draws if until is None else min(until, draws)
+    if min(last, at_once, exceedances) < 1:
+        raise ValueError(f"at least 1 is needed of each, got {last} draws, {at_once} at once, {exceedances} extreme")
     drawn = found = 0
     step = _FIRST
-    while drawn < draws:
-        hits = np.flatnonzero(extreme(min(step, at_once, draws - drawn)))
+    while drawn < last:
+        hits = np.flatnonzero(extreme(min(step, at_once, last - drawn)))
         if found + hits.size >= exceedances:
             return exceedances / (drawn + int(hits[exceedances - found - 1]) + 1)
         found += hits.size
-        drawn += min(step, at_once, draws - drawn)
+        drawn += min(step, at_once, last - drawn)
         step *= 2  # most tests of honest classes stop early, and the others should not be asked piece by piece
-    return (1 + found) / (1 + draws)
+    return _largest_p(last, found, draws, exceedances)
+
+
+def _largest_p(drawn: int, found: int, draws: int, exceedances: int) -> float:
+    """Largest p that `sequential_p` can end with: all permutations that are still drawn are extreme."""
+    if drawn + exceedances - found <= draws:
+        return exceedances / (drawn + exceedances - found)
+    return (1 + found + draws - drawn) / (1 + draws)

@@ -51,7 +51,8 @@ def codes_of(groups: pd.Series | None, index: pd.Index) -> Codes | None:
     if groups is None:
         return None
     # An image may stand in the data set twice, under two labels: it is of one group all the same.
-    return groups[~groups.index.duplicated()].loc[index].to_numpy(np.intp)
+    known = groups if groups.index.is_unique else groups[~groups.index.duplicated()]
+    return known.loc[index].to_numpy(np.intp)
 
 
 def count_units(count: int, groups: Codes | None) -> int:

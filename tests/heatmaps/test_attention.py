@@ -16,7 +16,7 @@ from bias_audit.data.batches import Geometry
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.masks import MaskReading
 from bias_audit.errors import ModelError, ResultError
-from bias_audit.heatmaps import attention
+from bias_audit.heatmaps import attention, permutation_tie
 from bias_audit.heatmaps.cam import hires_cam
 from bias_audit.heatmaps.methods import Explainer
 from bias_audit.models.base import Explanation, Predictions
@@ -165,6 +165,27 @@ def test_order_batches_and_passes_over_the_shards_change_nothing(
     assert z_of(shuffled, tmp_path / "shuffled", 5) == pytest.approx(expected)
     monkeypatch.setattr(attention, "TIE_CELLS", 1)
     assert z_of(dataset, tmp_path / "one class at a time", 3) == pytest.approx(expected)
+
+
+def test_beyond_a_thousand_classes_drawing_ends_where_all_are_tied(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = started(tmp_path)
+    records = attend(dataset, run, SeesRed())
+    asked = []
+
+    def noted(*arrays: np.ndarray, until: int | None, **options: Any) -> Any:
+        asked.append(until)
+        return permutation_tie.permutation_tie(*arrays, until=until, **options)
+
+    monkeypatch.setattr(attention, "permutation_tie", noted)
+    monkeypatch.setattr(permutation_tie, "IN_FULL", 1000)
+    monkeypatch.setattr(permutation_tie, "PERMUTATIONS", 100)
+    ties = attention.tie_to_objects(dataset, records, run, 3, GRID, seed=0)
+    # 20 / 120 is not enough for either of two, and 20 / 420 for both; 1,600 and all 2,000 are not drawn any more.
+    assert asked == [100, 100, 400, 400]
+    assert {tie.p for tie in ties.values()} == {20 / 420}
+    assert {record["tie_status"] for record in records[3:]} == {"ok"}
 
 
 def test_large_classes_are_sampled_by_the_seed(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bias_audit.checks.background.composites import count_composites
 from bias_audit.data.dataset import Dataset, Sample
-from bias_audit.interventions.donors import choose_donors, donors_per_class, next_donor, plan
+from bias_audit.interventions.donors import Donors, choose_donors, donors_per_class, next_donor, plan, stream
 from bias_audit.run import statuses
 
 NAMES = ("fox", "husky", "wolf")
@@ -126,6 +126,7 @@ class TestChooseDonors:
         for label, size in enumerate(sizes):
             lent[label] = tuple(range(at, at + size))
             at += size
+        lent = Donors(lent)
         owner = {position: label for label, positions in lent.items() for position in positions}
         inside, outside = (lent[0][0] if lent[0] else 999), 999
         for position in (inside, outside):  # the photo lends its own background to others, or does not
@@ -147,14 +148,37 @@ class TestChooseDonors:
                         assert counts[label] <= counts[rival] + 1 or counts[rival] == sizes[rival]
             assert (same, other) == choose_donors(lent, 0, position, "a.jpg", donors, seed)
 
+    @given(lent_sizes, st.integers(1, 7), st.integers(0, 3))
+    def test_classes_are_drawn_one_by_one_from_the_stream_of_the_photo(
+        self, sizes: list[int], donors: int, seed: int
+    ) -> None:
+        """What is kept of all classes for all photos draws as a look at each class does, for every one of them."""
+        lent = Donors({label: tuple(range(10 * label, 10 * label + size)) for label, size in enumerate(sizes)})
+        for label in lent:
+            rng = stream(seed, "a.jpg")
+            own = list(lent[label])
+            same = [own[i] for i in rng.permutation(len(own))[:donors]]
+            classes = [other for other in lent if other != label and lent[other]]
+            turns = [classes[i] for i in rng.permutation(len(classes))][:donors]
+            orders = {other: rng.permutation(len(lent[other])) for other in turns}
+            others = [lent[name][orders[name][turn]] for turn in range(9) for name in turns if turn < len(lent[name])]
+            others = others[: min(donors, max(len(same), 1))]
+            assert choose_donors(lent, label, 999, "a.jpg", donors, seed) == (same[: len(others)], others)
+
+    def test_only_what_is_there_lends(self) -> None:
+        lent, odd = Donors({0: (0, 1, 2), 1: (3,), 2: (4,)}), {1, 3, 5}
+        assert lent.among(odd) == {0: (1,), 1: (3,), 2: ()}
+        assert lent.among(odd).classes.tolist() == [0, 1]
+        assert lent.among({4}) == {0: (), 1: (), 2: (4,)}, "not what another collection left"
+
     def test_name_and_seed_change_the_choice(self) -> None:
-        lent = {0: tuple(range(50)), 1: tuple(range(50, 100))}
+        lent = Donors({0: tuple(range(50)), 1: tuple(range(50, 100))})
         first = choose_donors(lent, 0, 0, "a.jpg", 5, 0)
         assert first != choose_donors(lent, 0, 0, "b.jpg", 5, 0)
         assert first != choose_donors(lent, 0, 0, "a.jpg", 5, 1)
 
     def test_every_background_gets_its_turn(self) -> None:
-        lent = {0: tuple(range(6)), 1: tuple(range(6, 12)), 2: tuple(range(12, 18))}
+        lent = Donors({0: tuple(range(6)), 1: tuple(range(6, 12)), 2: tuple(range(12, 18))})
         used = Counter()
         for i in range(200):
             same, other = choose_donors(lent, 0, 0, f"{i}.jpg", 3, 0)
@@ -166,7 +190,7 @@ class TestChooseDonors:
 
 class TestGroups:
     def test_a_photo_gets_no_background_of_its_own_group(self) -> None:
-        lent = {0: (0, 1, 2, 3), 1: (4, 5)}
+        lent = Donors({0: (0, 1, 2, 3), 1: (4, 5)})
         groups = {0: 7, 1: 7, 2: 8, 3: 7, 4: 9, 5: 9}
         for name in "abcdef":
             same, _ = choose_donors(lent, 0, 0, name, 3, 0, groups)
@@ -183,13 +207,13 @@ class TestGroups:
 
 class TestNextDonor:
     def test_the_next_class_that_lends(self) -> None:
-        lent = {0: (0,), 1: (), 2: (5, 6), 3: (7,)}
+        lent = Donors({0: (0,), 1: (), 2: (5, 6), 3: (7,)})
         assert {next_donor(lent, 0, name, 0) for name in "abcdefgh"} == {5, 6}
         assert next_donor(lent, 2, "a", 0) == 7
         assert next_donor(lent, 3, "a", 0) == 0  # after the last comes the first
 
     def test_nobody_else_lends(self) -> None:
-        assert next_donor({0: (0, 1), 1: ()}, 0, "a", 0) is None
+        assert next_donor(Donors({0: (0, 1), 1: ()}), 0, "a", 0) is None
 
 
 @pytest.mark.parametrize(("classes", "most"), [(1, 400), (4, 100), (20, 20), (67, 20), (100, 20), (200, 10), (1000, 6)])

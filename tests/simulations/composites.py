@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bias_audit.checks.background import composites as arms
 from bias_audit.config import FIRST_FILL, SECOND_FILL, SECOND_FILL_DONORS
-from bias_audit.interventions.donors import choose_donors, donors_per_class
+from bias_audit.interventions.donors import Donors, choose_donors, donors_per_class
 from bias_audit.interventions.edits import BACKDROPS
 
 DONORS = 5
@@ -89,7 +89,7 @@ def names(labels: Iterable[int]) -> list[str]:
 def design(classes: int, photos: int) -> Design:
     """The composites of a test set of equal classes."""
     pool = min(donors_per_class(classes, DONORS), photos)
-    lent = {label: tuple(range(label * photos, label * photos + pool)) for label in range(classes)}
+    lent = Donors({label: tuple(range(label * photos, label * photos + pool)) for label in range(classes)})
     rows = []
     for photo in range(classes * photos):
         for same, chosen in zip(

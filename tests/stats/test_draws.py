@@ -42,6 +42,36 @@ def test_drawing_stops_at_the_last_extreme_permutation_that_is_needed(extreme, p
         assert stream.asked == (extreme[2] if len(extreme) > 2 else 1000)
 
 
+@pytest.mark.parametrize(
+    ("extreme", "until", "p"),
+    [
+        ((), 100, 3 / 103),  # the next three could all be extreme: the third would be the 103rd
+        ((3, 5), 100, 3 / 101),  # one more is enough
+        ((3, 5, 8), 100, 3 / 8),  # stopped by itself, as without an end
+        ((3, 5, 101), 100, 3 / 101),  # and it is: the largest p that could still come did come
+        ((), 998, 3 / 1001),  # two are left, of 1,000: (1 + 2) / (1 + 1000)
+        ((3,), 999, 3 / 1001),
+        ((), 1000, 1 / 1001),  # nothing is left
+        ((), 5000, 1 / 1001),
+    ],
+)
+def test_drawing_that_is_left_off_gives_the_largest_p_that_could_still_come(extreme, until, p):
+    stream = Stream(*extreme)
+    assert sequential_p(stream, 1000, at_once=37, exceedances=3, until=until) == p
+    assert stream.asked <= min(until, 1000)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.002, 0.01, 0.3])
+def test_p_only_falls_with_further_permutations(share):
+    """Whatever comes, and wherever one leaves off: that makes a p valid that others had to do with."""
+    extreme = np.flatnonzero(np.random.default_rng(6).random(3000) < share) + 1
+    left_off = [
+        sequential_p(Stream(*extreme), 3000, at_once=500, exceedances=5, until=until) for until in range(1, 3001, 7)
+    ]
+    assert (np.diff(left_off) <= 0).all()
+    assert left_off[-1] >= sequential_p(Stream(*extreme), 3000, at_once=500, exceedances=5)
+
+
 def test_a_test_of_nothing_stops_early_and_one_of_something_does_not():
     """Twenty of every two permutations stop the first; the second draws all, so its p can pass the correction."""
     nothing, something = Stream(*range(1, 40_001, 2)), Stream(40_000)

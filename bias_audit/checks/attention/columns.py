@@ -42,7 +42,12 @@ OF_CLASSES: tuple[Column, ...] = (
     ),
     Column("tie_effect_perfect", "float", "what tie_effect would be if the maps were the masks at this grid, 0..1"),
     Column("n_tie", "int", "maps behind it"),
-    Column("tie_p", "float", "permutation of the masks among the photos (or groups) of the class, one-sided"),
+    Column(
+        "tie_p",
+        "float",
+        "permutation of the masks among the photos (or groups) of the class, one-sided; of more than "
+        "1,000 classes an upper bound where the class is tied",
+    ),
     Column("tie_p_fdr", "float", "tie_p after Benjamini-Hochberg over the classes tested"),
     *reason("tie_reason", "ok, or why tie_p is missing"),
     Column("background_lift", "float", "mean background lift; 1 = uniform map", "high"),

@@ -123,14 +123,15 @@ def image_attention(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     from bias_audit.checks.evidence import images_found
 
     # docs/science.md#outliers
-    bounds, images = evidence.thresholds, evidence.images
-    looked = int(images["excess_outlier_p"].notna().sum())
+    bounds = evidence.thresholds
+    looked = int(evidence.images["excess_outlier_p"].notna().sum())
     outcomes = []
     for name, row in evidence.rows():
         if evidence.doubt:
             outcomes.append(not_applicable(rule, "image", name, evidence.doubt, MAPS_FAILED))
             continue
-        judged = images[(images["label"] == name) & images["excess_outlier_p"].notna()]
+        judged = evidence.of_class(name)
+        judged = judged[judged["excess_outlier_p"].notna()]
         if judged.empty:
             reason, code = _why_no_attention(row, stats.ENOUGH_FOR_OUTLIERS, has_rest=True)
             if row["attention_reason"] == OK and as_float(row["n_attention"], 0) >= stats.ENOUGH_FOR_OUTLIERS:

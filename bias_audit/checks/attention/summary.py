@@ -11,7 +11,7 @@ import pandas as pd
 from bias_audit import stats
 from bias_audit.checks.attention.columns import OF_CLASSES
 from bias_audit.checks.base import Photos
-from bias_audit.checks.reasons import NO_MAPS, NO_READABLE, NOT_MEASURED, OK
+from bias_audit.checks.reasons import NO_MAPS, NOT_MEASURED, OK, most_frequent
 from bias_audit.checks.within_class import outlier_p_within, robust_z_within
 from bias_audit.heatmaps.permutation_tie import Tie
 from bias_audit.run.tables import ESTIMATED, frame
@@ -66,8 +66,7 @@ def _scores(read: pd.DataFrame, photos: Photos) -> dict[str, Any]:
     scored = read["background_excess_label"].dropna()
     row: dict[str, Any] = {"n_attention": len(scored)}
     if scored.empty:
-        reasons = read["attention_status"].replace("", pd.NA).dropna()
-        row["attention_reason_code"] = str(reasons.mode().iloc[0]) if len(reasons) else NO_READABLE
+        row["attention_reason_code"] = most_frequent(read["attention_status"].fillna("").tolist())
         row["attention_reason"] = (
             WHY_NO_MAPS if row["attention_reason_code"] == NO_MAPS else row["attention_reason_code"]
         )

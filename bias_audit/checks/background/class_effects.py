@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bias_audit import stats
 from bias_audit.checks.background.fills import compared_fills
-from bias_audit.checks.reasons import NO_READABLE, OK, TOO_FEW, TOO_FEW_GROUPS
+from bias_audit.checks.reasons import OK, TOO_FEW, TOO_FEW_GROUPS, most_frequent
 from bias_audit.run.statuses import (
     DONE,
     DONE_BEFORE,
@@ -67,8 +67,7 @@ def class_effects(
     eligible = read["intervention_status"].isin([DONE, DONE_BEFORE, NOT_SAMPLED, SCREENED])
     row: dict[str, Any] = {"n_interventions": n, "n_eligible": int(eligible.sum()), **_filled(read)}
     if n == 0:
-        reasons = read["intervention_status"].replace(["", NOT_OUTLINED], pd.NA).dropna()
-        row["reliance_reason"] = str(reasons.mode().iloc[0]) if len(reasons) else NO_READABLE
+        row["reliance_reason"] = most_frequent(read["intervention_status"].fillna("").tolist(), ("", NOT_OUTLINED))
         row["reliance_reason_code"] = row["reliance_reason"]
         return row
     codes = stats.codes_of(groups, done.index)

@@ -328,7 +328,7 @@ def _on_grown_holes(
 ) -> Iterator[tuple[str, str, int, Pixels]]:
     """The object on backgrounds with grown holes, as many of its own class as of other classes; none without both."""
     sample = dataset.samples[position]
-    lent = {label: [each for each in lent if each in backgrounds.grown] for label, lent in todo.donors.items()}
+    lent = todo.donors.among(backgrounds.grown)
     same, other = choose_donors(lent, sample.label, position, sample.image_id, donors, seed, todo.groups)
     most = min(len(same), len(other))
     if choice.lenders is not None and choice.lenders.isdisjoint(dataset.samples[donor].label for donor in other[:most]):

@@ -28,7 +28,8 @@ def image_reliance(rule: Rule, evidence: Evidence) -> list[RuleOutcome]:
     # docs/science.md#single-photos
     outcomes = []
     for name, row in evidence.rows():
-        group = evidence.images[(evidence.images["label"] == name) & evidence.images["rests_on_background"].notna()]
+        group = evidence.of_class(name)
+        group = group[group["rests_on_background"].notna()]
         if group.empty:
             code = SCREENED if screened(row) else row["reliance_reason_code"]
             outcomes.append(not_applicable(rule, "image", name, why_no_reliance(row), code))
@@ -79,11 +80,12 @@ def image_reliance_outliers(rule: Rule, evidence: Evidence) -> list[RuleOutcome]
     from bias_audit.checks.evidence import images_found
 
     # docs/science.md#outliers
-    bounds, images = evidence.thresholds, evidence.images
-    looked = int(images["swap_outlier_p"].notna().sum())
+    bounds = evidence.thresholds
+    looked = int(evidence.images["swap_outlier_p"].notna().sum())
     outcomes = []
     for name, row in evidence.rows():
-        judged = images[(images["label"] == name) & images["swap_outlier_p"].notna()]
+        judged = evidence.of_class(name)
+        judged = judged[judged["swap_outlier_p"].notna()]
         if judged.empty:
             reason, code = why_no_reliance(row), str(row["reliance_reason_code"])
             if row["reliance_reason"] == OK:

@@ -128,9 +128,10 @@ def make_composites(context: Context) -> Interventions:
 
 def _together(made: Mapping[int, shards.OfClass], names: Sequence[str], photos: pd.DataFrame) -> Interventions:
     """The composites of all classes; `photos` are the columns of the images."""
-    tables = [as_table(each.composites, label) for label, each in made.items()]
+    composites = [composite for each in made.values() for composite in each.composites]
+    labels = np.repeat(np.array(list(made), np.intp), [len(each.composites) for each in made.values()])
     return Interventions(
-        pd.concat(tables, ignore_index=True) if tables else as_table((), 0),
+        as_table(composites, labels),
         {names[label]: list(each.examples) for label, each in made.items()},
         photos,
         {names[label]: list(each.emptied) for label, each in made.items()},

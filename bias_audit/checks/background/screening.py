@@ -6,6 +6,7 @@ Both are decided by the background gap alone, and neither accuses anybody (docs/
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -114,14 +115,14 @@ def shares(made: Sequence[Composite], label: int) -> tuple[Codes, NDArray[np.flo
     return np.array(list(both), np.intp), same, other
 
 
-def as_table(made: Sequence[Composite], label: int) -> pd.DataFrame:
-    """The composites of a class as a table; those on real scenes of the classes stand where the first fill would.
+def as_table(made: Sequence[Composite], labels: int | NDArray[np.intp]) -> pd.DataFrame:
+    """Composites as a table; those on real scenes of the classes stand where the first fill would.
 
     Args:
         made: the composites.
-        label: index of the class, for the column `label`.
+        labels: index of the class, of all or (n,) of each, for the column `label`.
     """
     columns = [field.name for field in dataclasses.fields(Composite)]
-    frame = pd.DataFrame([dataclasses.asdict(each) for each in made], columns=columns).assign(label=label)
+    frame = pd.DataFrame(list(map(operator.attrgetter(*columns), made)), columns=columns).assign(label=labels)
     on_scenes = (frame["fill"] == NO_FILL) & (frame["arm"] != arms.SCENE)
     return frame.assign(fill=frame["fill"].mask(on_scenes, FIRST_FILL)).astype({"donor_probability": float})

@@ -152,11 +152,11 @@ def in_stages(work: Work) -> dict[int, OfClass]:
             else:
                 advance(len(shard["composites"]))
             seen[label] = shard
-    suspected = [
+    suspected = frozenset(
         label
         for label, shard in seen.items()
         if "kinds" in shard and not shard["stopped"] and screen.suspects(shards.composites_of(shard), label)
-    ]
+    )
     further = _second_stage(work, ready, seen, suspected, first) if suspected else {}
     return {label: shards.joined(shard, further.get(label)) for label, shard in seen.items()}
 
@@ -224,7 +224,7 @@ def _screened(
 
 
 def _second_stage(
-    work: Work, ready: Ready, seen: dict[int, Shard], suspected: Sequence[int], first: Choice
+    work: Work, ready: Ready, seen: dict[int, Shard], suspected: frozenset[int], first: Choice
 ) -> dict[int, Shard]:
     """The second shards: what suspected classes lack, and what rules on these read of the others."""
     run, progress = work.context.run, work.context.progress
@@ -232,7 +232,7 @@ def _second_stage(
     read_of_others = OF_OTHERS | BORROWED
     if work.todo.unfilled:  # without a hole there is no second fill that could show anything
         read_of_others -= {(BACKGROUND, SECOND_FILL)}
-    borrowed = Choice(read_of_others - first.kinds, lenders=frozenset(suspected))
+    borrowed = Choice(read_of_others - first.kinds, lenders=suspected)
     emptied_alone = Choice(frozenset({(BACKGROUND, FIRST_FILL)}))
     choices = {label: all_else if label in suspected else borrowed for label in seen}
     photos = {label: tuple(dict.fromkeys(row["photo"] for row in shard["composites"])) for label, shard in seen.items()}

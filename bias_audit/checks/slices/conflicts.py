@@ -37,7 +37,9 @@ def losses(photos: Photos) -> pd.DataFrame:
     read = photos.images[photos.images["status"] == OK]
     columns = {name: values for name in user_columns(read) if (values := grouped(read[name])) is not None}
     marked = {name: conflicting(read["label"], values) for name, values in columns.items()}
-    return frame(OF_CLASSES, [_of_class(read, name, marked, photos.groups) for name in photos.class_names])
+    places = read.groupby("label").indices
+    own = (np.asarray(places.get(name, ()), np.intp) for name in photos.class_names)
+    return frame(OF_CLASSES, [_of_class(read, each, marked, photos.groups) for each in own])
 
 
 def conflicting(labels: pd.Series, values: pd.Series) -> pd.Series:
@@ -70,12 +72,14 @@ def commoner_elsewhere(counts: NDArray[np.float64]) -> NDArray[np.float64]:
         counts: (K, V) photos of each class with each value; every class has some.
     """
     shares = counts / counts.sum(axis=1, keepdims=True)
-    return np.array([(np.delete(shares, own, axis=0) > shares[own]).any(axis=0) for own in range(len(shares))], float)
+    return np.asarray(shares < shares.max(axis=0), np.float64)  # larger in some class is larger in another
 
 
-def _of_class(read: pd.DataFrame, name: str, marked: dict[str, pd.Series], groups: pd.Series | None) -> dict[str, Any]:
-    own = (read["label"] == name).to_numpy()
-    rows = [_of_column(read[own], column, conflicts[own], groups) for column, conflicts in marked.items()]
+def _of_class(
+    read: pd.DataFrame, places: NDArray[np.intp], marked: dict[str, pd.Series], groups: pd.Series | None
+) -> dict[str, Any]:
+    own = read.iloc[places]
+    rows = [_of_column(own, column, conflicts.iloc[places], groups) for column, conflicts in marked.items()]
     if not rows:
         return {"conflict_reason": NO_COLUMN, "conflict_reason_code": NO_COMPARISON}
     # One that can be measured before one that cannot, then the one of most conflicting photos; else the first.

@@ -54,12 +54,13 @@ def property_rows(
         part = frame[frame["property"] == number]
         pulls = photo_pulls(part)
         ends = attraction(pulls, len(class_names), seed=seed, groups=groups)
-        of_labels = _Rows(part["label"])
+        own = _shares_right(part)
+        of_labels = _Rows(own["label"])
         of_photos, of_culprits = _Rows(part["photo"]), _Rows(pd.Series(pulls.culprit))
         for label, name in enumerate(class_names):
             row: dict[str, Any] = {"property": name_of_property, "class_name": name}
             row["attract"], row["attract_low"], row["attract_high"] = (float(values[label]) for values in ends)
-            row.update(_own(part.iloc[of_labels.of([label])], label, min_photos, groups))
+            row.update(_own(own.iloc[of_labels.of([label])], min_photos, groups))
             on_it = of_culprits.of([label])
             photos = pulls.photos[pulls.row[on_it]]
             asked = part.iloc[of_photos.of(photos)]  # of all photos these alone were asked about the class
@@ -101,10 +102,20 @@ def called(part: pd.DataFrame, label: int) -> tuple[NDArray[np.float64], NDArray
     return both.iloc[:, 0].to_numpy(float), both.iloc[:, 1].to_numpy(float), both.index.to_numpy(np.intp)
 
 
-def _own(part: pd.DataFrame, label: int, min_photos: int, groups: NDArray[np.intp] | None) -> dict[str, Any]:
-    """Columns on the class's own photos: accuracy with properties of their own and of other classes, and the loss."""
-    right = (part["predicted"] == label).groupby([part["photo"], part["arm"]]).mean().unstack()
-    right = right.reindex(columns=["same", "other"]).dropna()
+def _shares_right(part: pd.DataFrame) -> pd.DataFrame:
+    """Share of the changed photos of each photo that are recognised, in both arms, and its label, by the photo."""
+    right = (part["predicted"] == part["label"]).groupby([part["photo"], part["arm"]]).mean().unstack()
+    right = right.reindex(columns=["same", "other"])
+    return right.assign(label=part.groupby("photo")["label"].first()).dropna()
+
+
+def _own(right: pd.DataFrame, min_photos: int, groups: NDArray[np.intp] | None) -> dict[str, Any]:
+    """Columns on the class's own photos: accuracy with properties of their own and of other classes, and the loss.
+
+    Args:
+        right: rows of `_shares_right` of the class.
+        min_photos, groups: as of `property_rows`.
+    """
     row: dict[str, Any] = {"n": len(right), "reason": OK, "reason_code": OK}
     codes = None if groups is None else groups[right.index.to_numpy(int)]
     units = stats.count_units(len(right), codes)
