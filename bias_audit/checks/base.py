@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from bias_audit.checks.evidence import Evidence
     from bias_audit.checks.outcomes import RuleOutcome
+    from bias_audit.checks.parts import Parts
     from bias_audit.config import AuditConfig, Thresholds
     from bias_audit.data.addresses import Url
     from bias_audit.data.batches import Geometry
@@ -324,6 +325,10 @@ class Check(Protocol):
         The default is for a check without an experiment: an empty result.
         """
         return Measured()
+
+    def parts(self, config: AuditConfig) -> Parts | None:
+        """What of `measure`, in stage "photos", several processes can make beforehand; None = nothing."""
+        return None
 
     def recall(self, result: AuditResult) -> Measured:
         """Read the check's measurement from a finished run; by default its tables.

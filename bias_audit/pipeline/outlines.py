@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from bias_audit.checks.base import Context
+from bias_audit.checks.parts import Phase, missing
 from bias_audit.config import AuditConfig
 from bias_audit.data.addresses import Url
 from bias_audit.data.batches import Geometry, load, load_in_order
@@ -23,10 +24,14 @@ from bias_audit.errors import ConfigError
 from bias_audit.interventions.donors import MAX_AREA, MAX_HOLE, MIN_AREA, donors_per_class
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
+from bias_audit.run.progress import Advance
 from bias_audit.run.statuses import NO_MASK, OK
 
 STORED = "shards/outlines.json"
 """File of the run that keeps, by sample position, what was estimated: [status, area of the object or None]."""
+
+COLUMNS = frozenset({"#position", "status", "mask_status", "foreground_area"})
+"""Columns of the records that are read."""
 
 NONE = "none"
 """Value of `masks` and of `segmenter`: nothing is estimated."""
@@ -99,24 +104,36 @@ def outline(context: Context, records: Sequence[Row]) -> None:
         records: records of the samples, in the order of the data set; filled in are "mask_status", "mask_kind" and
             "foreground_area" of the photos that got an estimate.
     """
+    for phase in phases(context, records):
+        phase.in_one_process(context.progress)
+
+
+def phases(context: Context, records: Sequence[Row]) -> Iterator[Phase]:
+    """The same for one of several processes: a phase of one part, which reads COLUMNS of the records."""
     config, dataset, run = context.config, context.dataset, context.run
     results = context.given.results
     none_made = config.interventions == 0 or (results is not None and results.composites is None)
     if context.estimate is None or none_made:
         return
-    known = stored(run)
-    if known is None:
-        pool = donors_per_class(len(dataset.class_names), config.donors)
-        ordered = _candidates(dataset, records, config.seed)
-        expected = sum(min(len(each), max(config.interventions, pool)) for each in ordered.values())
+    pool = donors_per_class(len(dataset.class_names), config.donors)
+    ordered = _candidates(dataset, records, config.seed)
+
+    def make(_: int, advance: Advance) -> None:
+        if (known := stored(run)) is not None:
+            advance(len(known), before=True)
+            return
         known = {}
-        with context.progress.stage("Estimating masks", expected, "images") as advance:
-            for positions in ordered.values():
-                known |= _estimated(
-                    dataset, records, positions, context.outlined, photos=config.interventions, lenders=pool,
-                    advance=advance,
-                )  # fmt: skip
+        for positions in ordered.values():
+            known |= _estimated(
+                dataset, records, positions, context.outlined, photos=config.interventions, lenders=pool,
+                advance=advance,
+            )  # fmt: skip
         run.write_json(STORED, {"positions": {str(position): list(found) for position, found in known.items()}})
+
+    expected = sum(min(len(each), max(config.interventions, pool)) for each in ordered.values())
+    yield Phase("Estimating masks", expected, "images", (STORED,), make)
+    if (known := stored(run)) is None:
+        raise missing(run, STORED)
     fill_in(records, known)
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from bias_audit.checks.base import Context, Given, Part, Photos
     from bias_audit.checks.outcomes import RuleOutcome
+    from bias_audit.checks.parts import Parts
+    from bias_audit.config import AuditConfig
     from bias_audit.run.result import AuditResult
 
 JUDGES: dict[Rule, Judge] = {
@@ -89,6 +91,14 @@ class Background(Check):
         from bias_audit.checks.background.measure import measure
 
         return measure(context)
+
+    def parts(self, config: AuditConfig) -> Parts | None:
+        """The composites, class by class."""
+        if config.interventions == 0:
+            return None
+        from bias_audit.checks.background.measure import PARTS
+
+        return PARTS
 
     def recall(self, result: AuditResult) -> Measured:
         """The tables and composites of a finished run; one of an older version has no table of scenes."""

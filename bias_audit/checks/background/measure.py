@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from bias_audit.checks.background.photo_effects import intervention_columns
 from bias_audit.checks.background.screening import as_table
 from bias_audit.checks.background.shown import Example
 from bias_audit.checks.base import Context, Measured
+from bias_audit.checks.parts import Parts, Phase
 from bias_audit.config import AuditConfig
 from bias_audit.data.addresses import Url
 from bias_audit.data.batches import Geometry
@@ -92,23 +93,15 @@ def recall(result: AuditResult) -> Interventions:
 
 def make_composites(context: Context) -> Interventions:
     """Plan, make and predict the composites of all classes; classes that an interrupted audit finished are read."""
-    dataset, geometry, config = context.dataset, context.outlined, context.config
-    records, run, paths = context.records, context.run, context.given
-    areas = {record["#position"]: record["foreground_area"] for record in records if record.get("mask_status") == OK}
-    scenes = read_scenes(paths.backgrounds, dataset, geometry, config, context.progress, run.path, paths.reach)
-    whole = dataset if scenes is None else scenes.whole
-    todo = planned(dataset, areas, config, context.groups, scenes)
+    dataset, config, records = context.dataset, context.config, context.records
+    work, scenes = _planned_work(context)
     given = None
-    if paths.results is not None:  # the pictures were made and predicted before
-        given = outside.Predicted.of(paths.results, whole, todo, records)
-        todo = given.todo
-    status = [_status(record, todo, config, estimated=geometry.estimate is not None) for record in records]
-    work = staged.Work(context, whole, todo, {} if scenes is None else scenes.pictures)
+    if context.given.results is not None:  # the pictures were made and predicted before
+        given = outside.Predicted.of(context.given.results, work.whole, work.todo, records)
+        work = dataclasses.replace(work, todo=given.todo)
+    status = [_status(record, work.todo, config, estimated=context.estimate is not None) for record in records]
     blank = work.blank() if given is None else given.blank()
-    if given is not None:
-        made = staged.given(work, given)
-    else:
-        made = staged.in_one_go(work) if config.thorough else staged.in_stages(work)
+    made = staged.all_made(work) if given is None else staged.given(work, given)
     made_of: set[int] = set()
     for label, each in made.items():
         made_of.update(composite.photo for composite in each.composites)
@@ -124,6 +117,29 @@ def make_composites(context: Context) -> Interventions:
     photos = intervention_columns(records, status, tested, dataset.class_names, blank, together.screened)
     found = () if scenes is None else scenes.records
     return dataclasses.replace(together, photos=photos, scenes=found)
+
+
+def _planned_work(context: Context) -> tuple[staged.Work, real_scenes.Scenes | None]:
+    """What is to be made, and the real scenes that were read for it."""
+    dataset, geometry, config, given = context.dataset, context.outlined, context.config, context.given
+    areas = {
+        record["#position"]: record["foreground_area"] for record in context.records if record.get("mask_status") == OK
+    }
+    scenes = read_scenes(
+        given.backgrounds, dataset, geometry, config, context.progress, context.run.path, given.reach
+    )
+    whole, pictures = (dataset, {}) if scenes is None else (scenes.whole, scenes.pictures)
+    return staged.Work(context, whole, planned(dataset, areas, config, context.groups, scenes), pictures), scenes
+
+
+def _phases(context: Context) -> Iterator[Phase]:
+    run = context.run
+    first, second = staged.Stage(run, shards.first_name), staged.Stage(run, shards.second_name)
+    yield from staged.phases(_planned_work(context)[0], first, second)
+
+
+PARTS = Parts(frozenset({"#position", "status", "mask_status", "foreground_area", "correct"}), _phases)
+"""The composites of each class are a part, in each of the stages."""
 
 
 def _together(made: Mapping[int, shards.OfClass], names: Sequence[str], photos: pd.DataFrame) -> Interventions:

@@ -48,14 +48,19 @@ def second_name(label: int) -> str:
     return f"shards/interventions-{label:05d}-more.json"
 
 
+def read(run: Run, name: str) -> Shard | None:
+    """A shard by its file; None where there is none."""
+    return run.read_json(name, _sound)
+
+
 def read_first(run: Run, label: int) -> Shard | None:
     """The first shard of a class; None where there is none."""
-    return run.read_json(first_name(label), _sound)
+    return read(run, first_name(label))
 
 
 def read_second(run: Run, label: int) -> Shard | None:
     """The second shard of a class; None where there is none."""
-    return run.read_json(second_name(label), _sound)
+    return read(run, second_name(label))
 
 
 def valid(made: Iterable[Composite]) -> tuple[list[Composite], list[int]]:

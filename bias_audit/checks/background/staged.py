@@ -36,12 +36,15 @@ from bias_audit.checks.background.screening import Screen, block_ends
 from bias_audit.checks.background.shards import OfClass, Shard
 from bias_audit.checks.background.shown import Kept, emptied, examples
 from bias_audit.checks.base import Context
+from bias_audit.checks.parts import Phase, missing
 from bias_audit.checks.reasons import SHORT, STOPPED
 from bias_audit.config import FIRST_FILL, SECOND_FILL
 from bias_audit.data.dataset import Dataset
 from bias_audit.heatmaps import attention
 from bias_audit.interventions import donors
 from bias_audit.models.base import Array
+from bias_audit.run.folder import Run
+from bias_audit.run.progress import Advance
 
 Heat = NDArray[np.float32]
 
@@ -87,27 +90,101 @@ class Ready:
     todo: donors.Plan | None = None
 
 
-def in_one_go(work: Work) -> dict[int, OfClass]:
+@dataclass(frozen=True)
+class Stage:
+    """The shards of one stage that this process has made or read.
+
+    Attributes:
+        run: the run folder.
+        name: (label) -> file of the shard of a class.
+        looked: class -> its shard; None = it is not there yet. A class is looked for once.
+    """
+
+    run: Run
+    name: Callable[[int], str]
+    looked: dict[int, Shard | None] = dataclasses.field(default_factory=dict)
+
+    def find(self, label: int) -> Shard | None:
+        """The shard of a class; None = it must be made."""
+        if label not in self.looked:
+            self.looked[label] = shards.read(self.run, self.name(label))
+        return self.looked[label]
+
+    def keep(self, label: int, shard: Shard) -> Shard:
+        """Write the shard of a class."""
+        self.run.write_json(self.name(label), shard)
+        self.looked[label] = shard
+        return shard
+
+    def of_all(self, labels: Sequence[int]) -> dict[int, Shard]:
+        """The shards of these classes, which this process or others have made.
+
+        Raises:
+            ResultError: one is missing.
+        """
+        there = {}
+        for label in labels:
+            if (shard := self.find(label)) is None:
+                raise missing(self.run, self.name(label))
+            there[label] = shard
+        return there
+
+
+def all_made(work: Work) -> dict[int, OfClass]:
+    """The composites of all classes: those that are there are read, the others made."""
+    first, second = Stage(work.context.run, shards.first_name), Stage(work.context.run, shards.second_name)
+    for phase in phases(work, first, second):
+        phase.in_one_process(work.context.progress)
+    seen = first.of_all(work.labels)
+    return {label: shards.joined(shard, second.looked.get(label)) for label, shard in seen.items()}
+
+
+def phases(work: Work, first: Stage, second: Stage) -> Iterator[Phase]:
+    """The stages, in each of which every class is a part; `first` and `second` take their shards."""
+    return _in_one_go(work, first) if work.context.config.thorough else _in_stages(work, first, second)
+
+
+def _phase(
+    work: Work,
+    ready: Ready,
+    stage: Stage,
+    choice: Choice,
+    title: str,
+    total: int,
+    make: Callable[[int, Callable[[int], None]], Shard],
+) -> Phase:
+    """A stage; `choice` is all that its classes may need, `make` gives a shard and counts its composites."""
+    labels = work.labels
+
+    def prepare() -> None:
+        if None in [stage.find(label) for label in labels]:
+            _prepare(work, ready, choice)
+
+    def part(number: int, advance: Advance) -> None:
+        label = labels[number]
+        if (there := stage.find(label)) is not None:
+            advance(len(there["composites"]), before=True)
+            return
+        _prepare(work, ready, choice)
+        stage.keep(label, make(label, advance))
+
+    return Phase(title, total, "composites", tuple(map(stage.name, labels)), part, prepare)
+
+
+def _in_one_go(work: Work, stage: Stage) -> Iterator[Phase]:
     """Everything of every class."""
-    run = work.context.run
-    first = {label: shards.read_first(run, label) for label in work.labels}
     ready = Ready()
-    if None in first.values():
-        _prepare(work, ready, EVERYTHING)
-    count = count_composites(ready.todo or work.todo, work.context.config.donors)
-    with work.context.progress.stage("Interventions", count, "composites") as advance:
-        for label, there in first.items():
-            if there is None:
-                kept, made = Kept(), list[Composite]()
-                for part in _predicted(work, ready, label, EVERYTHING, kept):
-                    made.extend(part)
-                    advance(len(part))
-                made, invalid = shards.valid(made)
-                first[label] = shards.shard_of(made, **_shown(work, ready, label, made, kept)) | {"invalid": invalid}
-                run.write_json(shards.first_name(label), first[label])
-            else:
-                advance(len(there["composites"]))
-    return {label: shards.joined(shard, None) for label, shard in first.items() if shard is not None}
+
+    def make(label: int, advance: Callable[[int], None]) -> Shard:
+        kept, made = Kept(), list[Composite]()
+        for part in _predicted(work, ready, label, EVERYTHING, kept):
+            made.extend(part)
+            advance(len(part))
+        made, invalid = shards.valid(made)
+        return shards.shard_of(made, **_shown(work, ready, label, made, kept)) | {"invalid": invalid}
+
+    count = count_composites(work.todo, work.context.config.donors)
+    yield _phase(work, ready, stage, EVERYTHING, "Interventions", count, make)
 
 
 def given(work: Work, predicted: Predicted) -> dict[int, OfClass]:
@@ -127,38 +204,30 @@ def given(work: Work, predicted: Predicted) -> dict[int, OfClass]:
     return made
 
 
-def in_stages(work: Work) -> dict[int, OfClass]:
+def _in_stages(work: Work, stage: Stage, second: Stage) -> Iterator[Phase]:
     """The composites of the background gap of every class, and all others of suspected classes.
 
     Columns that the settings name (`AuditConfig.measured`) are measured for all classes, and on all their photos.
     """
-    config, run = work.context.config, work.context.run
-    bounds = work.context.thresholds
+    config, bounds = work.context.config, work.context.thresholds
     screen = Screen(len(work.whole.class_names), bounds.min_gap, bounds.fdr, config.seed, work.context.groups)
     first = Choice(EXCHANGED | kinds_for(config.measured))
     all_photos = not TABLES.isdisjoint(config.measured)
     ready = Ready()
-    there = {label: shards.read_first(run, label) for label in work.labels}
-    if None in there.values():
-        _prepare(work, ready, first)
-    seen: dict[int, Shard] = {}
-    count = count_composites(ready.todo or work.todo, config.donors, first)
-    with work.context.progress.stage("Interventions", count, "composites") as advance:
-        for label in work.labels:
-            shard = there[label]
-            if shard is None:
-                shard = _screened(work, ready, label, first, screen, all_photos=all_photos, advance=advance)
-                run.write_json(shards.first_name(label), shard)
-            else:
-                advance(len(shard["composites"]))
-            seen[label] = shard
+
+    def make(label: int, advance: Callable[[int], None]) -> Shard:
+        return _screened(work, ready, label, first, screen, all_photos=all_photos, advance=advance)
+
+    count = count_composites(work.todo, config.donors, first)
+    yield _phase(work, ready, stage, first, "Interventions", count, make)
+    seen = stage.of_all(work.labels)
     suspected = frozenset(
         label
         for label, shard in seen.items()
         if "kinds" in shard and not shard["stopped"] and screen.suspects(shards.composites_of(shard), label)
     )
-    further = _second_stage(work, ready, seen, suspected, first) if suspected else {}
-    return {label: shards.joined(shard, further.get(label)) for label, shard in seen.items()}
+    if suspected:
+        yield _second_stage(work, ready, second, seen, suspected, first)
 
 
 def notes(screened: Collection[Screening]) -> list[str]:
@@ -224,10 +293,9 @@ def _screened(
 
 
 def _second_stage(
-    work: Work, ready: Ready, seen: dict[int, Shard], suspected: frozenset[int], first: Choice
-) -> dict[int, Shard]:
+    work: Work, ready: Ready, stage: Stage, seen: dict[int, Shard], suspected: frozenset[int], first: Choice
+) -> Phase:
     """The second shards: what suspected classes lack, and what rules on these read of the others."""
-    run, progress = work.context.run, work.context.progress
     all_else = Choice(KINDS - first.kinds, frozenset({(SAME, FIRST_FILL), (OTHER, FIRST_FILL)}))
     read_of_others = OF_OTHERS | BORROWED
     if work.todo.unfilled:  # without a hole there is no second fill that could show anything
@@ -238,37 +306,27 @@ def _second_stage(
     photos = {label: tuple(dict.fromkeys(row["photo"] for row in shard["composites"])) for label, shard in seen.items()}
     # Backgrounds that suspected classes got are compared by what the model sees in them (`strongest`).
     lent = {label: left_out(work, label, shards.joined(shard, None)) for label, shard in seen.items()}
-    there = {label: shards.read_second(run, label) for label in seen}
-    if None in there.values():
-        _prepare(work, ready, all_else)
     total = sum(
         count_composites(replace(work.todo, photos={label: photos[label]}), work.context.config.donors, choice)
         for label, choice in choices.items()
     )
     total += sum(map(len, lent.values()))
-    further: dict[int, Shard] = {}
-    with progress.stage("Interventions of suspected classes", total, "composites") as advance:
-        for label, choice in choices.items():
-            shard = there[label]
-            if shard is None:
-                kept, made = Kept(), list[Composite]()
-                for part in _predicted(work, ready, label, choice, kept, photos[label]):
-                    made.extend(part)
-                    advance(len(part))
-                for part in _predicted(work, ready, label, emptied_alone, kept, lent[label]) if lent[label] else ():
-                    made.extend(part)
-                    advance(len(part))
-                shard = shards.shard_of(
-                    made, full=label in suspected, kinds=sorted(choice.kinds), lent=list(lent[label])
-                )
-                if label in suspected:
-                    whole = shards.joined(seen[label], shard).composites
-                    shard |= _shown(work, ready, label, whole, kept)
-                run.write_json(shards.second_name(label), shard)
-            else:
-                advance(len(shard["composites"]))
-            further[label] = shard
-    return further
+
+    def make(label: int, advance: Callable[[int], None]) -> Shard:
+        kept, made, choice = Kept(), list[Composite](), choices[label]
+        for part in _predicted(work, ready, label, choice, kept, photos[label]):
+            made.extend(part)
+            advance(len(part))
+        for part in _predicted(work, ready, label, emptied_alone, kept, lent[label]) if lent[label] else ():
+            made.extend(part)
+            advance(len(part))
+        shard = shards.shard_of(made, full=label in suspected, kinds=sorted(choice.kinds), lent=list(lent[label]))
+        if label in suspected:
+            whole = shards.joined(seen[label], shard).composites
+            shard |= _shown(work, ready, label, whole, kept)
+        return shard
+
+    return _phase(work, ready, stage, all_else, "Interventions of suspected classes", total, make)
 
 
 def _predicted(
