@@ -38,6 +38,8 @@ _lock = threading.Lock()
 _thread: threading.Thread | None = None
 _ending: int | None = None
 """File to which the sentence goes before the process ends; None = late calls are logged."""
+_teller: Callable[[str], None] | None = None
+"""Is told the sentence instead, and the process goes on; None = nobody is."""
 
 
 class watched:
@@ -82,6 +84,17 @@ def late_calls_end_the_process() -> Iterator[None]:
         _ending = before
 
 
+@contextlib.contextmanager
+def late_calls_are_told(tell: Callable[[str], None]) -> Iterator[None]:
+    """Context in which the sentence about a late call is told, by the thread that watches, to who then gives up."""
+    global _teller
+    before, _teller = _teller, tell
+    try:
+        yield
+    finally:
+        _teller = before
+
+
 def sentence(call: watched) -> str:
     """What is said of a late call."""
     return (
@@ -123,6 +136,9 @@ def _watch() -> None:
 
 
 def _late(said: str) -> None:
+    if _teller is not None:
+        _teller(said)
+        return
     if _ending is None:
         LOG.warning("%s", said)
         return

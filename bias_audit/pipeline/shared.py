@@ -48,14 +48,23 @@ def share_audit(share: Share, model: str | Path, data: Any, **call: Any) -> Stat
     Raises:
         BiasAuditError: as `audit`; or another share was given something else.
     """
-    prepared = begin_share(f"share {share} of an audit", model, data, **call)
+    prepared = begin_share(share.doing, model, data, **call)
+    pass_share(prepared, share)
+    return shares.state_of(prepared.context.run.path)
+
+
+def pass_share(prepared: Prepared, share: Share) -> None:
+    """Pass a share of the photos of an audit that `begin_share` has prepared.
+
+    Raises:
+        BiasAuditError: see `share_audit`.
+    """
     folder, progress = prepared.context.run.path, prepared.context.progress
     state = shares.state_of(folder)
     files = share.files(state.files)
     photos = sum(state.count(number) for number in files)
     with progress.stage(STAGE.format(share), photos, "images") as advance:
         pass_files(prepared, files, advance)
-    return shares.state_of(folder)
 
 
 def begin_share(doing: str, model: str | Path, data: Any, **call: Any) -> Prepared:

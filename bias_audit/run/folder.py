@@ -48,11 +48,14 @@ KEY = "key"
 """Section of it: what the run was started with, see `Run.start`."""
 CHOSEN = "shared-choices.json"
 """What each of them has chosen by itself, such as the preprocessing, and which must be the same."""
+PARTS = "shared-parts.json"
+"""What they make together after the photos: the title of its stage, and the files, see `checks.parts`."""
 FINISHED = "audit.json"
 PICTURES = "pictures.json"
 PROFILE = "profile.csv"
 _OWN = {
-    *(STARTED, SHARED, CHOSEN, FINISHED, "report.html", "report-images", PICTURES, PROFILE, SHARDS, NUMBERS, "assets"),
+    *(STARTED, SHARED, CHOSEN, PARTS, FINISHED, PICTURES, PROFILE, SHARDS, NUMBERS),
+    *("report.html", "report-images", "assets"),
     *("gate.json", "gate.md", "gate.junit.xml", "gate.sarif", "marked.html", "strip.png"),
     *(f"{table}.{suffix}" for table in (*TABLES, *versions.TABLES) for suffix in ("parquet", "csv")),
 }
@@ -239,7 +242,7 @@ class Run:
             content: content of audit.json.
         """
         self.write_json(FINISHED, content)
-        for name in (STARTED, SHARED, CHOSEN):
+        for name in (STARTED, SHARED, CHOSEN, PARTS):
             (self.path / name).unlink(missing_ok=True)
 
     def shard_digests(self) -> dict[str, tuple[str, ...]]:

@@ -47,6 +47,11 @@ class Share:
         """Numbers of the shards of this share, neighbours of each other; all shares have each of `count` once."""
         return range((self.number - 1) * count // self.of, self.number * count // self.of)
 
+    @property
+    def doing(self) -> str:
+        """What its process does, told to others that it keeps waiting."""
+        return f"share {self} of an audit"
+
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"
 

@@ -125,9 +125,7 @@ def _planned_work(context: Context) -> tuple[staged.Work, real_scenes.Scenes | N
     areas = {
         record["#position"]: record["foreground_area"] for record in context.records if record.get("mask_status") == OK
     }
-    scenes = read_scenes(
-        given.backgrounds, dataset, geometry, config, context.progress, context.run.path, given.reach
-    )
+    scenes = read_scenes(given.backgrounds, dataset, geometry, config, context.progress, context.run.path, given.reach)
     whole, pictures = (dataset, {}) if scenes is None else (scenes.whole, scenes.pictures)
     return staged.Work(context, whole, planned(dataset, areas, config, context.groups, scenes), pictures), scenes
 

@@ -1,4 +1,5 @@
-"""The executor `local:N`: N processes on this machine, each with its share of the photos.
+"""The executor `local:N`: N processes on this machine, each with its share of the photos; then they make parts of the
+experiments, as each has time.
 
 They are processes of the standard library that run `executors.child`. None inherits the program of its parent, as those
 of `multiprocessing` do, so that a script needs no `if __name__ == "__main__"`.
@@ -17,12 +18,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import IO, Any
 
 from bias_audit.errors import ConfigError, ResultError
-from bias_audit.pipeline.executors.work import OPTION, Pass, SharedAudit, as_raised
+from bias_audit.pipeline.executors.work import GO_ON, OPTION, Job, Pass, SharedAudit, as_raised, make_parts
 from bias_audit.run import shares
 
 MOST = 256
@@ -32,8 +33,6 @@ DEVICES = "CUDA_VISIBLE_DEVICES"
 
 LAST = 20_000
 """Most bytes that are read of what a process wrote last, where it ended without a word."""
-
-GO_ON = "Start it again with --resume: what is there is not made twice."
 
 BEGIN = (
     "import json, sys; sys.path[:] = json.loads(sys.stdin.buffer.readline()); "
@@ -88,11 +87,16 @@ class Child:
             stderr=self._errors,
             env=dict(environment),
         )
+        self._write(_line(sys.path), _line((share.number, share.of, len(content))), content)
+
+    def order(self, job: Job | None) -> None:
+        """Let the process do a job when it has passed its photos; None = there are no more."""
+        self._write(_line(job))
+
+    def _write(self, *parts: bytes) -> None:
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # why it has ended at once, is told when its end is noticed
-            for line in (sys.path, (share.number, share.of, len(content))):
-                self._process.stdin.write(json.dumps(line).encode() + b"\n")
-            self._process.stdin.write(content)
+        with contextlib.suppress(BrokenPipeError):  # why it has ended, is told when its end is noticed
+            self._process.stdin.writelines(parts)
             self._process.stdin.flush()
 
     def listen(self, messages: queue.SimpleQueue[tuple[Child, dict[str, Any] | None]]) -> None:
@@ -139,8 +143,12 @@ class Child:
         raise ResultError(f"{begun} ended with exit code {code} before it was done", GO_ON)
 
 
+def _line(content: Any) -> bytes:
+    return json.dumps(content).encode() + b"\n"
+
+
 def _pass(audit: SharedAudit, count: int) -> None:
-    """Make all shards in `count` processes, each with one GPU where there are several.
+    """Make all shards and parts in `count` processes, each with one GPU where there are several.
 
     Raises:
         BiasAuditError: one of them has failed; the others are stopped.
@@ -150,29 +158,58 @@ def _pass(audit: SharedAudit, count: int) -> None:
     messages: queue.SimpleQueue[tuple[Child, dict[str, Any] | None]] = queue.SimpleQueue()
     told = f"{count} processes" if count > 1 else "1 process"
     with contextlib.ExitStack() as running:
+        children = []
         with audit.progress.stage(f"Starting {told}", None):
             for number in range(count):
                 if len(gpus) > 1:
                     environment[DEVICES] = gpus[number % len(gpus)]
                 child = Child(shares.Share(number + 1, count), content, environment)
                 running.callback(child.stop)
+                children.append(child)
                 threading.Thread(target=child.listen, args=(messages,), daemon=True).start()
             heard = _heard(messages, count)
-            while not next(heard, {"begun": True}).get("begun"):
-                pass
+            for _, message in heard:
+                if "begun" in message:
+                    break
         photos = shares.state_of(audit.folder).photos
         with audit.progress.stage(f"Predictions and heatmaps, {told}", photos, "images") as advance:
-            for message in heard:
+            passing = count
+            while passing:
+                _, message = next(heard)
                 if "photos" in message:
                     advance(message["photos"], before=message["before"])
                 elif "note" in message:
                     audit.progress.note(message["note"])
+                passing -= "passed" in message
+
+        def do(jobs: Iterable[Job]) -> Iterator[Mapping[str, Any]]:
+            left, idle, waited = iter(jobs), list(children), 0
+            while True:
+                while idle and (job := next(left, None)) is not None:
+                    idle.pop(0).order(job)
+                    waited += 1
+                if not waited:
+                    return
+                child, message = next(heard)
+                if "idle" in message:
+                    idle.append(child)
+                    waited -= 1
+                elif "note" in message:
+                    audit.progress.note(message["note"])
+                else:
+                    yield message
+
+        make_parts(audit, told, do, count)
+        for child in children:
+            child.order(None)
+        for _ in heard:
+            pass
 
 
 def _heard(
     messages: queue.SimpleQueue[tuple[Child, dict[str, Any] | None]], running: int
-) -> Iterator[Mapping[str, Any]]:
-    """What the processes tell, until all of them have ended.
+) -> Iterator[tuple[Child, Mapping[str, Any]]]:
+    """Who tells what, until all processes have ended.
 
     Raises:
         BiasAuditError, RuntimeError: see `Child.check_end`.
@@ -185,4 +222,4 @@ def _heard(
         elif "done" in message or "error" in message:
             child.told = message
         else:
-            yield message
+            yield child, message

@@ -1,4 +1,4 @@
-"""The executor `ray[:HOST:PORT]`: tasks of Ray Core, one for each shard that is missing.
+"""The executor `ray[:HOST:PORT]`: tasks of Ray Core, one for each shard and each part of the experiments.
 
 Ray starts a task again whose worker is lost. The run folder, which all machines see, says which shards are there.
 """
@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -20,9 +20,8 @@ from bias_audit import packages
 from bias_audit.errors import ConfigError, ResultError, first_line
 from bias_audit.limits.room import cores
 from bias_audit.pipeline.agreed import THREADS
-from bias_audit.pipeline.executors.local import GO_ON
-from bias_audit.pipeline.executors.ray_task import OMP, pass_shard
-from bias_audit.pipeline.executors.work import OPTION, Pass, SharedAudit, as_raised
+from bias_audit.pipeline.executors.ray_task import OMP, Task, do
+from bias_audit.pipeline.executors.work import GO_ON, OPTION, Pass, SharedAudit, as_raised, make_parts
 from bias_audit.run import shares
 
 RETRIES = 3
@@ -60,7 +59,7 @@ def ray(given: str) -> Pass:
 
 
 def _pass(audit: SharedAudit, address: str) -> None:
-    """Make all shards by tasks of a cluster.
+    """Make all shards and parts by tasks of a cluster.
 
     Raises:
         BiasAuditError: a task has failed, or the cluster cannot be reached.
@@ -80,11 +79,12 @@ def _pass(audit: SharedAudit, address: str) -> None:
                 _connect(core, address)
         told = _Tasks(core, content)
         with audit.progress.stage("Starting a Ray worker", None):
-            next(told.results([None]))
+            next(told.results([Task(None, None)]))
         state = shares.state_of(audit.folder)
         with audit.progress.stage("Predictions and heatmaps, Ray", state.photos, "images") as advance:
-            for photos, before in told.results(range(state.files)):
-                advance(photos, before=before)
+            for each in told.results(Task(None, number) for number in range(state.files)):
+                advance(each["units"], before=each["before"])
+        make_parts(audit, "Ray", lambda jobs: told.results(Task(*job) for job in jobs))
 
 
 def _ray(address: str) -> Any:
@@ -140,25 +140,25 @@ class _Tasks:
         each = takes["num_gpus" if of == "GPU" else "num_cpus"]
         self._most = WAITING * max(1, sum(int(node.get(of, 0)) // each for node in nodes))
         variables = {OMP: threads, **{name: os.environ[name] for name in THREADS if name in os.environ}}
-        self._task = core.remote(pass_shard).options(max_retries=RETRIES, runtime_env={"env_vars": variables}, **takes)
+        self._task = core.remote(do).options(max_retries=RETRIES, runtime_env={"env_vars": variables}, **takes)
         self._given = (core.put(content), OMP in os.environ)
 
-    def results(self, numbers: Iterable[int | None]) -> Iterator[tuple[int, bool]]:
-        """What each task tells, as they end: (number of photos, whether the shard was there); few wait at a time.
+    def results(self, tasks: Iterable[Task]) -> Iterator[Mapping[str, Any]]:
+        """What each task tells, as they end, see `ray_task.do`; few wait at a time.
 
         Args:
-            numbers: of the shards that are made; None = a worker prepares itself.
+            tasks: what is to be done.
 
         Raises:
             BiasAuditError: a task has failed; the others are cancelled.
         """
         content, omp = self._given
-        left = iter(numbers)
+        left = iter(tasks)
         running: list[Any] = []
         try:
             while True:
-                for number in itertools.islice(left, self._most - len(running)):
-                    running.append(self._task.remote(content, number, omp))
+                for task in itertools.islice(left, self._most - len(running)):
+                    running.append(self._task.remote(content, task, omp))
                 if not running:
                     return
                 (ended, *_), running = self._core.wait(running, num_returns=1)
@@ -167,10 +167,10 @@ class _Tasks:
             for each in running:
                 self._core.cancel(each, force=True)
 
-    def _told(self, ended: Any) -> tuple[int, bool]:
+    def _told(self, ended: Any) -> Mapping[str, Any]:
         errors = self._core.exceptions
         try:
-            told = self._core.get(ended)
+            told: Mapping[str, Any] = self._core.get(ended)
         except errors.RayTaskError:  # an exception that nobody foresaw
             raise
         except errors.RayError as error:
@@ -180,4 +180,4 @@ class _Tasks:
             ) from error
         if "error" in told:
             raise as_raised(told)
-        return told["photos"], told["before"]
+        return told

@@ -1,13 +1,17 @@
-"""What a worker of a Ray cluster does for `executors.ray_cluster`: one shard at a time, with a model that it keeps."""
+"""What a worker of a Ray cluster does for `executors.ray_cluster`: a shard or a part at a time, with a model that it
+keeps."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from typing import Any
+import queue
+import threading
+from typing import Any, NamedTuple
 
-from bias_audit.errors import BiasAuditError
-from bias_audit.pipeline.executors.work import as_told, in_words, unpacked
+from bias_audit.errors import BiasAuditError, ResultError
+from bias_audit.pipeline.executors.work import GO_ON, as_told, in_words, unpacked
+from bias_audit.pipeline.parts import Phases
 from bias_audit.pipeline.prepare import Prepared
 from bias_audit.pipeline.shared import begin_share, pass_files
 from bias_audit.run.lock import gives_back
@@ -18,47 +22,77 @@ OMP = "OMP_NUM_THREADS"
 
 DOING = "a Ray worker of an audit"
 
-_kept: dict[str, Prepared] = {}
+
+class Task(NamedTuple):
+    """What a worker does.
+
+    Attributes:
+        phase: number of the phase of which it makes a part, see `pipeline.parts`; None = it passes photos.
+        part: number of the part, or of the shard of photos; None = it tells what the phase is, or only prepares.
+    """
+
+    phase: int | None
+    part: int | None
+
+
+_kept: dict[str, tuple[Prepared, Phases]] = {}
 """Hash of what a worker was told -> the prepared audit; one at most."""
 
 
-def pass_shard(content: bytes, number: int | None, omp: bool) -> dict[str, Any]:
-    """Make a shard, unless it is there.
+def do(content: bytes, task: Task, omp: bool) -> dict[str, Any]:
+    """Do a task; what is there is not made again.
 
     Args:
         content: what is packed, see `SharedAudit.packed`.
-        number: of the shard; None = only prepare.
+        task: the task.
         omp: whether OMP_NUM_THREADS is set in the process that was asked for the audit.
 
     Returns:
-        {"photos": number of photos, "before": whether the shard was there}; or a BiasAuditError as `as_told` gives it,
-        since an exception of a task is a traceback.
+        {"units": number of photos or of units of the part, "before": whether they were there}, or {"phase": what
+        `Phases.described` gives}; or a BiasAuditError as `as_told` gives it, since an exception of a task is a
+        traceback.
     """
     if not omp:
         os.environ.pop(OMP, None)  # it was set to what it means where it is not set, so that Ray would not set it to 1
-    try:
-        with in_words():
-            return _pass(content, number)
-    except BiasAuditError as error:
-        return as_told(error)
+    # A call of the model that never returns holds its thread for ever. Were the process ended, as elsewhere, Ray would
+    # start the task again, and nobody would be told why it was lost.
+    told: queue.SimpleQueue[dict[str, Any] | BaseException] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            with in_words(late=lambda said: told.put(as_told(ResultError(said, GO_ON)))):
+                told.put(_done(content, task))
+        except BiasAuditError as error:
+            told.put(as_told(error))
+        except BaseException as error:
+            told.put(error)
+
+    threading.Thread(target=work, name="task", daemon=True).start()
+    if isinstance(first := told.get(), BaseException):
+        raise first
+    return first
 
 
 @gives_back
-def _pass(content: bytes, number: int | None) -> dict[str, Any]:
+def _done(content: bytes, task: Task) -> dict[str, Any]:
     name = hashlib.sha256(content).hexdigest()
-    prepared = _kept.get(name)
-    if prepared is None:
+    if name not in _kept:
         _kept.clear()
         model, data, call = unpacked(content)
-        prepared = begin_share(DOING, model, data, progress=Progress(QUIET), **call)
-        _kept[name] = prepared
-    prepared.context.run.check(resume=True, overwrite=False)  # which locks the run folder while the shard is made
-    passed = {"photos": 0, "before": False}
+        begun = begin_share(DOING, model, data, progress=Progress(QUIET), **call)
+        _kept[name] = begun, Phases(begun)
+    prepared, phases = _kept[name]
+    prepared.context.run.check(resume=True, overwrite=False)  # which locks the run folder while the task is done
+    made = {"units": 0, "before": False}
 
     def advance(n: int, /, *, before: bool = False) -> None:
-        passed["photos"] += n
-        passed["before"] = before
+        made["units"] += n
+        made["before"] = before
 
-    if number is not None:
-        pass_files(prepared, range(number, number + 1), advance)
-    return passed
+    if task.phase is None and task.part is not None:
+        pass_files(prepared, range(task.part, task.part + 1), advance)
+    elif task.phase is not None and task.part is not None:
+        phases.make(task.phase, task.part, advance)
+    elif task.phase is not None:
+        return {"phase": phases.described(task.phase)}
+    return made

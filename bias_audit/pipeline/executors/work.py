@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import pickle
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bias_audit import errors, packages, users_code
 from bias_audit.errors import BiasAuditError, ConfigError, ResultError, first_line
-from bias_audit.limits.watchdog import late_calls_end_the_process
+from bias_audit.limits.watchdog import late_calls_are_told, late_calls_end_the_process
 from bias_audit.run.progress import Progress
 
 OPTION = "--executor"
+
+GO_ON = "Start it again with --resume: what is there is not made twice."
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,35 @@ Pass = Callable[[SharedAudit], None]
 """Makes all shards of an audit that are not there; a BiasAuditError says what went wrong."""
 
 
+Job = tuple[int, int | None]
+"""(number of a phase, number of a part to make of it); part None = to tell what the phase is."""
+
+Jobs = Callable[[Iterable[Job]], Iterator[Mapping[str, Any]]]
+"""Lets processes do jobs, and gives what they tell: {"phase": `Phases.described`}, or units of a part with "before"."""
+
+
+def make_parts(audit: SharedAudit, who: str, do: Jobs, count: int = 1) -> None:
+    """Make all parts of the experiments, see `pipeline.parts`, when all photos are passed.
+
+    Args:
+        audit: the audit.
+        who: makes them, in words.
+        do: lets the processes do jobs.
+        count: number of processes that find out at the same time what a phase is, where each has to.
+
+    Raises:
+        BiasAuditError: a process has failed.
+    """
+    for number in itertools.count():
+        with audit.progress.stage(f"Preparing experiments, {who}", None):
+            phase = [told["phase"] for told in do([(number, None)] * count)][-1]
+        if phase is None:
+            return
+        with audit.progress.stage(f"{phase['title']}, {who}", phase["total"], phase["unit"]) as advance:
+            for told in do((number, part) for part in range(phase["parts"])):
+                advance(told["units"], before=told["before"])
+
+
 def unpacked(content: bytes) -> tuple[str | Path, Any, dict[str, Any]]:
     """(model, data, call) of a SharedAudit, in whose working folder this process is from now on.
 
@@ -78,14 +110,18 @@ def unpacked(content: bytes) -> tuple[str | Path, Any, dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def in_words() -> Iterator[None]:
+def in_words(late: Callable[[str], None] | None = None) -> Iterator[None]:
     """Context of a process of an executor: what the command line tells in a sentence is a BiasAuditError in it.
+
+    Args:
+        late: is told of a call of the model that comes too late; None = it ends the process.
 
     Raises:
         BiasAuditError: for errors of the system, missing packages and modules that end the program, too.
     """
     ended = "a module ended the process before it was done"
-    with late_calls_end_the_process(), packages.needed(OPTION), users_code.running(ended, exits_only=True):
+    lateness = late_calls_end_the_process() if late is None else late_calls_are_told(late)
+    with lateness, packages.needed(OPTION), users_code.running(ended, exits_only=True):
         try:
             yield
         except OSError as error:
