@@ -14,10 +14,14 @@ import time
 from pathlib import Path
 
 import pytest
-from test_executors import call, enter
+from test_executors import FEW_OTHERS, NOTED, TWO_STAGES, call, class_shards, enter, noted
 from test_shards import tables
 
+from bias_audit.checks.background import staged as composites
 from bias_audit.run.shares import state_of
+
+sys.path.append(str(Path(__file__).parents[1]))
+from staged import TWINS, write_world
 
 HOOK = """
 import contextlib, glob, os, time
@@ -37,6 +41,20 @@ def fails(pixels):
     return pixels
 """
 """A preprocessing whose worker waits to be killed, once, when the first shard is there and it makes another."""
+
+LATE = """
+import glob, os, time
+import numpy as np
+
+def model(images):
+    if glob.glob("run/shards/.maps-*.lock"):
+        open(f"pid-{os.getpid()}-{time.monotonic()}", "w").close()
+        time.sleep(600)
+    return np.full((len(images), 2), 0.5)
+
+model.input_size = (48, 48, 3)
+"""
+"""A model that does not return while it is given the photos."""
 
 EIGHT = ("--batch-size", "2")
 """24 photos in three shards of four batches."""
@@ -108,6 +126,44 @@ def test_a_worker_is_killed(world, command):
     ]
     assert len(tables(world / "run")) > 10
     assert tables(world / "run") == tables(world / "whole")
+
+
+def test_a_worker_is_killed_among_the_composites(tmp_path, monkeypatch, command):
+    """Each class is made by a worker; the one whose worker was killed is made by another."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    write_world(tmp_path, [50] * 4, TWINS)
+    (tmp_path / "noted_composites.py").write_text(NOTED)
+    (tmp_path / "arm").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(composites, "predict_composites", composites.predict_composites)  # undone at the end
+    monkeypatch.delitem(sys.modules, "noted_composites", raising=False)
+    audit = (*TWO_STAGES, *FEW_OTHERS, "--masks", "masks")
+    code, out, err = command(*audit, "--out", "run", "--executor", "ray")
+    assert code == 0, err
+    assert not Path("arm").exists()
+    made = noted()
+    assert str(os.getpid()) not in {process for process, *_ in made}
+    assert command(*audit, "--out", "whole")[:2] == (0, out)
+    alone = [rest for _, *rest in noted()]
+    once = [rest for _, *rest in made]
+    lost = next(rest for rest in alone if rest[0] == "1")  # the killed worker had begun it
+    assert sorted(once) == sorted([*alone, lost])
+    assert len(class_shards(tmp_path / "run")) == 8
+    assert class_shards(tmp_path / "run") == class_shards(tmp_path / "whole")
+    assert tables(tmp_path / "run") == tables(tmp_path / "whole")
+    sys.modules.pop("noted_composites", None)
+
+
+def test_a_late_call_names_its_limit(world, command):
+    """And is not tried again."""
+    (world / "late_model.py").write_text(LATE)
+    limited = ("audit", "late_model:model", "photos", "--masks", "masks", "--limit", "seconds_per_call=2", *EIGHT)
+    code, out, err = command(*limited, "--out", "run", "--quiet", "--executor", "ray")
+    assert (code, out) == (2, "")
+    assert "has not returned within 2 seconds, the limit seconds_per_call (raise it with" in " ".join(err.split())
+    assert "Start it again with --resume" in " ".join(err.split())
+    assert 1 <= len(list(world.glob("pid-*"))) <= 3  # one for each shard
 
 
 def test_a_cluster_at_an_address(world, command, cluster):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import time
@@ -13,12 +15,17 @@ from test_onnx_command import colours
 from test_shards import AUDIT, FEW, tables
 
 import bias_audit
+from bias_audit.checks.background import staged as composites
 from bias_audit.errors import BiasAuditError, ConfigError, ModelError, ResultError
+from bias_audit.pipeline import outlines
 from bias_audit.pipeline.executors import EXECUTORS, find_executor
 from bias_audit.pipeline.executors.local import devices
 from bias_audit.pipeline.executors.work import as_raised, as_told, in_words
 from bias_audit.run.folder import Run
 from bias_audit.run.shares import state_of
+
+sys.path.append(str(Path(__file__).parents[1]))
+from staged import TWINS, write_world
 
 HOOK = """
 import contextlib, glob, os, signal, time
@@ -45,6 +52,42 @@ def exits(pixels):
     return pixels
 """
 """A module with preprocessings that do what processes die of: `killed` once, when a shard is there."""
+
+
+NOTED = f"""
+import contextlib, os, signal, sys
+
+sys.path.append({str(Path(__file__).parents[1])!r})
+from staged import told_apart_by_the_ground
+
+from bias_audit.checks.background import staged
+
+make, tells_apart = staged.predict_composites, told_apart_by_the_ground(4)
+
+
+def noted(dataset, label, todo, *others, **options):
+    with open("made.txt", "a") as file:
+        print(os.getpid(), label, todo.photos[label], sorted(options["choice"].kinds), sep=";", file=file)
+    if label == 1:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink("arm")
+            os.kill(os.getpid(), signal.SIGKILL)
+    return make(dataset, label, todo, *others, **options)
+
+
+staged.predict_composites = noted
+
+
+def model(images):
+    return tells_apart(images)
+
+
+model.input_size = tells_apart.input_size
+"""
+"""A model of a module that notes who makes which composites, and is killed, once, with those of the second class."""
+
+TWO_STAGES = ("audit", "noted_composites:model", "images", "--quiet", "--donors", "3", "--batch-size", "16")
+FEW_OTHERS = ("--discovery", "0", "--leakage", "0", "--probes", "0")
 
 
 def enter(folder: Path, monkeypatch: pytest.MonkeyPatch, hook: str) -> Path:
@@ -130,6 +173,86 @@ def test_errors_of_a_process_are_those_of_the_audit(world, monkeypatch, capfd):
     with pytest.raises(ResultError, match=r"share 1/1 of the audit ended with exit code 0 before it was done"):
         bias_audit.audit("net.onnx", "photos", masks="masks", preprocess="hook:exits", out="run", executor="local:1")
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def twins(tmp_path, monkeypatch):
+    """Four classes of 50 photos, of which two are suspected, and a model that notes who makes composites."""
+    write_world(tmp_path, [50] * 4, TWINS)
+    (tmp_path / "noted_composites.py").write_text(NOTED)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(composites, "predict_composites", composites.predict_composites)  # undone at the end
+    monkeypatch.delitem(sys.modules, "noted_composites", raising=False)
+    yield tmp_path
+    sys.modules.pop("noted_composites", None)
+
+
+def noted() -> list[list[str]]:
+    """[process, class, photos, kinds] of the composites that were made since the last call, in any order."""
+    file = Path("made.txt")
+    lines = file.read_text().splitlines() if file.exists() else []
+    file.unlink(missing_ok=True)
+    return [line.split(";", 3) for line in lines]
+
+
+def class_shards(run: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in (run / "shards").glob("interventions-*")}
+
+
+@pytest.mark.parametrize(
+    ("options", "shards"),
+    [
+        (("--masks", "masks"), 8),
+        (("--masks", "masks", "--thorough"), 4),
+        (("--segmenter", "auto", "--interventions", "20"), 8),
+    ],
+)
+def test_composites_are_made_by_the_processes(twins, command, monkeypatch, options, shards):
+    """Each once, as one process makes them, also those that the second stage and estimates of masks decide about."""
+    audit = (*TWO_STAGES, *FEW_OTHERS, *options)
+    code, out, err = command(*audit, "--out", "whole")
+    assert code == 0, err
+    alone = noted()
+    with monkeypatch.context() as patched:
+        patched.setattr(outlines, "_estimated", None)  # of the process that finishes the audit
+        assert command(*audit, "--out", "run", "--executor", "local:2")[:2] == (0, out)
+    made = noted()
+    assert len({process for process, *_ in made}) == 2
+    assert str(os.getpid()) not in {process for process, *_ in made}
+    assert sorted(rest for _, *rest in made) == sorted(rest for _, *rest in alone)
+    assert len(class_shards(twins / "run")) == shards
+    assert class_shards(twins / "run") == class_shards(twins / "whole")
+    assert len(tables(twins / "run")) > 10
+    assert tables(twins / "run") == tables(twins / "whole")
+    assert not Path("run/shared-parts.json").exists()
+
+
+def test_a_process_is_killed_among_the_composites(twins, command):
+    """The others are named as they are there, and only what is missing is made."""
+    audit = (*TWO_STAGES, *FEW_OTHERS, "--masks", "masks", "--out", "run")
+    Path("arm").touch()
+    code, out, err = command(*audit, "--executor", "local:2")
+    assert (code, out) == (2, "")
+    assert "was ended by SIGKILL; perhaps for want of memory" in " ".join(err.split())
+    assert not running()
+    there = {file: file.stat().st_mtime_ns for file in Path("run/shards").glob("interventions-*")}
+    assert len(there) < 4
+    code, out, _ = command("status", "run")
+    lines = out.splitlines()
+    assert lines[0].endswith("200 of 200 photos; nothing is missing")
+    assert lines[1] == f"Interventions: {len(there)} of 4 files are there"
+    told = json.loads(command("status", "run", "--json")[1])["experiments"]
+    assert (told["stage"], told["files"], told["files_done"]) == ("Interventions", 4, len(there))
+    noted()
+    assert command(*audit, "--executor", "local:2", "--resume")[0] == 0
+    kinds = {file.name.count("-more") for file in Path("run/shards").glob("interventions-*")}
+    assert kinds == {0, 1}
+    assert {file: file.stat().st_mtime_ns for file in there} == there
+    first = {label for _, label, *_ in noted()}
+    assert first == {"0", "1", "2", "3"}  # in the second stage all, of two what the rules read
+    assert command(*TWO_STAGES, *FEW_OTHERS, "--masks", "masks", "--out", "whole")[0] == 0
+    assert tables(twins / "run") == tables(twins / "whole")
 
 
 def test_shares_do_not_go_on_with_what_another_audit_has_begun(world, command):
