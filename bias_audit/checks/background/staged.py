@@ -110,11 +110,10 @@ class Stage:
             self.looked[label] = shards.read(self.run, self.name(label))
         return self.looked[label]
 
-    def keep(self, label: int, shard: Shard) -> Shard:
+    def keep(self, label: int, shard: Shard) -> None:
         """Write the shard of a class."""
         self.run.write_json(self.name(label), shard)
         self.looked[label] = shard
-        return shard
 
     def of_all(self, labels: Sequence[int]) -> dict[int, Shard]:
         """The shards of these classes, which this process or others have made.
