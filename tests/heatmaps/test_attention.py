@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from bias_audit.data.batches import Geometry
+from bias_audit.data.contents import Contents
 from bias_audit.data.dataset import Dataset, Sample
 from bias_audit.data.masks import MaskReading
 from bias_audit.errors import ModelError, ResultError
@@ -23,6 +24,7 @@ from bias_audit.models.base import Explanation, Predictions
 from bias_audit.run.folder import Run
 
 SIZE, GRID, PER_CLASS = 32, (8, 8), 14
+GEOMETRY = Geometry((SIZE, SIZE), 3, "stretch", "bilinear", MaskReading())
 
 
 class SeesRed(Explainer):
@@ -74,8 +76,7 @@ def started(folder: Path) -> Run:
 
 
 def attend(dataset: Dataset, run: Run, model: Any, batch: int = 3) -> list[dict]:
-    geometry = Geometry((SIZE, SIZE), 3, "stretch", "bilinear", MaskReading())
-    return attention.attend(dataset, model, geometry, batch, run, lambda n, before=False: None)
+    return attention.attend(dataset, model, GEOMETRY, batch, run, lambda n, before=False: None)
 
 
 def test_the_labelled_class_is_judged_not_the_predicted_one(dataset: Dataset, tmp_path: Path) -> None:
@@ -109,6 +110,31 @@ def test_a_resumed_pass_has_the_same_ties_and_needs_no_image_again(dataset: Data
     for name, tie in first.items():
         assert (second[name].p, second[name].effect) == (tie.p, tie.effect)
         np.testing.assert_array_equal(second[name].z, tie.z)
+
+
+def test_a_file_of_two_samples_that_changes_between_two_shares_is_noticed(dataset: Dataset, tmp_path: Path) -> None:
+    """Each share saw the file once; who reads both shards sees that they are not of one picture."""
+    shared = dataset.samples[3].path
+    twice = dataclasses.replace(dataset.samples[-1], path=shared)
+    dataset = dataclasses.replace(dataset, samples=(*dataset.samples[:-1], twice))
+    last = (len(dataset.samples) - 1) // (3 * attention.BATCHES_PER_SHARD)
+    assert last > 0
+
+    def share(files: range) -> None:
+        contents = Contents()
+        geometry = dataclasses.replace(GEOMETRY, contents=contents)
+        run = Run(tmp_path / "run", share="a share")
+        run.start({}, resume=True, overwrite=False)
+        assert attention.attend(dataset, SeesRed(), geometry, 3, run, lambda n, before=False: None, files) == []
+        assert not contents.found
+
+    share(range(last))
+    Image.fromarray(np.full((SIZE, SIZE, 3), 9, np.uint8)).save(shared)
+    share(range(last, last + 1))
+    contents = Contents()
+    geometry = dataclasses.replace(GEOMETRY, contents=contents)
+    attention.attend(dataset, None, geometry, 3, started(tmp_path), lambda n, before=False: None, complete=True)
+    assert dict(contents.found) == {shared: "the photo is another file than the one that was read first"}
 
 
 def test_a_shard_that_cannot_be_written_ends_the_pass_before_the_next_one_is(
