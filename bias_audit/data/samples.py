@@ -44,7 +44,10 @@ class Texts(Sequence[str]):
 
 
 class _Places:
-    """Where files lie, or shapes are described: paths as folder and name, everything else as the objects they are."""
+    """Where files lie, or shapes are described: paths as folder and name, everything else as the objects they are.
+
+    A name that ends the image id, as that of most photos does, is kept there alone.
+    """
 
     def __init__(self) -> None:
         self._codes = array("i")  # of the folder, from 0; _NOTHING; below it, of the object
@@ -53,16 +56,16 @@ class _Places:
         self._known: dict[str, int] = {}
         self._objects: list[Any] = []
 
-    def put(self, position: int, place: Location | Drawn | None) -> None:
+    def put(self, position: int, place: Location | Drawn | None, image_id: str) -> None:
         """Set the place of a sample, after those of all before it; nothing where there is none."""
         if place is None:
             return
         while len(self._names) < position:
             self._codes.append(_NOTHING)
             self._names.append("")
-        name = ""
-        if type(place) is _PATH:
-            folder, name = os.path.split(str(place))
+        end = _end_of(image_id)
+        folder, name = os.path.split(str(place)) if type(place) is _PATH else ("", "")
+        if name:
             code = self._known.setdefault(folder, len(self._folders))
             if code == len(self._folders):
                 self._folders.append(folder)
@@ -70,13 +73,18 @@ class _Places:
             code = _NOTHING - 1 - len(self._objects)
             self._objects.append(place)
         self._codes.append(code)
-        self._names.append(name)
+        self._names.append("" if name == end else name)
 
-    def __getitem__(self, position: int) -> Any:
+    def at(self, position: int, image_id: str) -> Any:
+        """The place of a sample; None where there is none."""
         code = self._codes[position] if position < len(self._codes) else _NOTHING
         if code >= 0:
-            return Path(os.path.join(self._folders[code], self._names[position]))
+            return Path(os.path.join(self._folders[code], self._names[position] or _end_of(image_id)))
         return None if code == _NOTHING else self._objects[_NOTHING - 1 - code]
+
+
+def _end_of(image_id: str) -> str:
+    return image_id.rpartition("/")[2]
 
 
 class Samples(Sequence[Sample]):
@@ -101,8 +109,8 @@ class Samples(Sequence[Sample]):
         position = len(self)
         self._ids.append(sample.image_id)
         self._labels.append(sample.label)
-        self._paths.put(position, sample.path)
-        self._masks.put(position, sample.mask)
+        self._paths.put(position, sample.path, sample.image_id)
+        self._masks.put(position, sample.mask, sample.image_id)
         if sample.boxes:
             self._boxes[position] = sample.boxes
         if sample.skip:
@@ -129,11 +137,12 @@ class Samples(Sequence[Sample]):
         if isinstance(position, slice):
             return tuple(self[each] for each in range(*position.indices(len(self))))
         position = range(len(self))[position]
+        image_id = self._ids[position]
         return Sample(
-            self._ids[position],
-            self._paths[position],
+            image_id,
+            self._paths.at(position, image_id),
             self._labels[position],
-            self._masks[position],
+            self._masks.at(position, image_id),
             self._boxes.get(position, ()),
             self._others[position] if position in self._others else self._columns(position),
             self._skips.get(position, ""),
