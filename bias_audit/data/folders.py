@@ -3,42 +3,36 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 
 LINKED = "a link to a folder, which is not followed"
 
 
-@dataclass(frozen=True)
-class Listed:
-    """What lies below a folder, by name relative to it, with / on every system.
+def list_files(root: Path, below: str = "") -> tuple[list[str], dict[str, str]]:
+    """List the files below a folder; links to folders are not followed, as in Keras, and count as not listed.
 
-    Attributes:
-        files: names of the files, by folder and then by name.
-        unread: name of each folder that was not listed -> why, in words; "." is the folder itself.
+    Args:
+        root: the folder that names are relative to; they are written with / on every system.
+        below: name of the folder in it, "" = the root.
+
+    Returns:
+        (names of the files, by folder and then by name; name of each folder that was not listed -> why, in words).
     """
+    files: list[str] = []
+    unread: dict[str, str] = {}
 
-    files: list[str] = field(default_factory=list)
-    unread: dict[str, str] = field(default_factory=dict)
-
-
-def list_files(folder: Path) -> Listed:
-    """List the files below a folder; links to folders are not followed, as in Keras, and count as not listed."""
-    found = Listed()
+    def named(path: str | Path) -> str:
+        return Path(path).relative_to(root).as_posix()
 
     def refused(error: OSError) -> None:
-        found.unread[_below(error.filename or folder, folder)] = error.strerror or str(error)
+        unread[named(error.filename or root / below)] = error.strerror or str(error)
 
-    for place, folders, names in sorted(os.walk(folder, onerror=refused), key=lambda item: item[0]):
-        below = _below(place, folder)
-        before = "" if below == "." else f"{below}/"
-        found.files.extend(before + name for name in sorted(names))
-        found.unread.update({before + name: LINKED for name in folders if os.path.islink(os.path.join(place, name))})
-    return found
-
-
-def _below(path: str | Path, folder: Path) -> str:
-    return Path(path).relative_to(folder).as_posix()
+    for place, folders, names in sorted(os.walk(root / below, onerror=refused), key=lambda item: item[0]):
+        folder = named(place)
+        before = "" if folder == "." else f"{folder}/"
+        files.extend(before + name for name in sorted(names))
+        unread.update({before + name: LINKED for name in folders if os.path.islink(os.path.join(place, name))})
+    return files, unread
 
 
 def list_folders(root: Path) -> tuple[list[str], list[str], dict[Path, str]]:

@@ -87,7 +87,29 @@ def _end_of(image_id: str) -> str:
     return image_id.rpartition("/")[2]
 
 
-class Samples(Sequence[Sample]):
+class _Indexed(Sequence[Sample]):
+    """Samples by position, each of which is made when it is asked for."""
+
+    def _at(self, position: int) -> Sample:
+        """The sample at a position from 0 to the number of samples - 1."""
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, position: int) -> Sample: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> tuple[Sample, ...]: ...
+
+    def __getitem__(self, position: int | slice) -> Sample | tuple[Sample, ...]:
+        if isinstance(position, slice):
+            return tuple(map(self._at, range(len(self))[position]))
+        return self._at(range(len(self))[position])
+
+    def __iter__(self) -> Iterator[Sample]:
+        return map(self._at, range(len(self)))
+
+
+class Samples(_Indexed):
     """Samples in a fixed order. Each is made when it is asked for, equal to the one that was given.
 
     Args:
@@ -127,16 +149,7 @@ class Samples(Sequence[Sample]):
     def __len__(self) -> int:
         return len(self._labels)
 
-    @overload
-    def __getitem__(self, position: int) -> Sample: ...
-
-    @overload
-    def __getitem__(self, position: slice) -> tuple[Sample, ...]: ...
-
-    def __getitem__(self, position: int | slice) -> Sample | tuple[Sample, ...]:
-        if isinstance(position, slice):
-            return tuple(self[each] for each in range(*position.indices(len(self))))
-        position = range(len(self))[position]
+    def _at(self, position: int) -> Sample:
         image_id = self._ids[position]
         return Sample(
             image_id,
@@ -152,9 +165,6 @@ class Samples(Sequence[Sample]):
         count = len(self._names or ())
         return dict(zip(self._names or (), self._values[position * count : (position + 1) * count], strict=True))
 
-    def __iter__(self) -> Iterator[Sample]:
-        return (self[position] for position in range(len(self)))
-
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):
             return NotImplemented
@@ -163,7 +173,7 @@ class Samples(Sequence[Sample]):
     __hash__ = None  # type: ignore[assignment]
 
 
-class Chosen(Sequence[Sample]):
+class Chosen(_Indexed):
     """Some of the samples, by position, without a copy of them.
 
     Args:
@@ -177,13 +187,5 @@ class Chosen(Sequence[Sample]):
     def __len__(self) -> int:
         return len(self._positions)
 
-    @overload
-    def __getitem__(self, place: int) -> Sample: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Sample, ...]: ...
-
-    def __getitem__(self, place: int | slice) -> Sample | tuple[Sample, ...]:
-        if isinstance(place, slice):
-            return tuple(self._samples[position] for position in self._positions[place].tolist())
-        return self._samples[int(self._positions[place])]
+    def _at(self, position: int) -> Sample:
+        return self._samples[int(self._positions[position])]

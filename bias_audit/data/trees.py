@@ -120,12 +120,10 @@ class Folder(Tree):
         return folders, others, {self._name(path): why for path, why in unread.items()}
 
     def files(self, below: str = "") -> Listing:
-        folder = self.path / below
-        listed = list_files(folder)
-        before = f"{below}/" if below else ""
-        there = {name: why for name, why in listed.unread.items() if name != "." or os.path.exists(folder)}
-        unread = {below or "." if name == "." else before + name: why for name, why in there.items()}
-        return Listing([before + name for name in listed.files] if below else listed.files, unread)
+        files, unread = list_files(self.path, below)
+        if not os.path.exists(self.path / below):
+            unread.pop(PurePosixPath(below).as_posix(), None)
+        return Listing(files, unread)
 
     def location(self, name: str) -> Location:
         return self.path / name

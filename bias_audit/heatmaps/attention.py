@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,9 +114,8 @@ def attend(
             keep(stored[0])
             advance(count, before=True)
     # Whole shards are missing, so the batches of a resumed run are those of an undisturbed one.
-    ends = [min(start + size, len(dataset.samples)) for start in todo]
-    parts = [np.arange(start, end) for start, end in zip(todo, ends, strict=True)]
-    positions = np.concatenate(parts) if parts else np.zeros(0, np.intp)
+    ranges = (range(start, min(start + size, len(dataset.samples))) for start in todo)
+    positions = np.fromiter(chain.from_iterable(ranges), np.intp)
     # The model takes the next batch while threads score this one; a single thread writes.
     with (
         contextlib.ExitStack() as locks,

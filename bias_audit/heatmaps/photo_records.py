@@ -71,8 +71,8 @@ def scored(
         explainer: says which photos have a heatmap, and why a prediction is not valid.
     """
     rows: list[Row] = []
-    for position, loaded in zip(positions, group, strict=True):
-        sample = dataset.samples[position]
+    samples = [dataset.samples[position] for position in positions]
+    for position, sample, loaded in zip(positions, samples, group, strict=True):
         row: Row = {"#position": position, "image_id": sample.image_id, "label": dataset.class_names[sample.label]}
         row["status"], row["status_reason"], row["content"] = loaded.status, loaded.reason, loaded.content
         row["mask_content"] = loaded.mask_content
@@ -82,7 +82,7 @@ def scored(
     if explained is None:
         return Scored(rows, {})
     read = [i for i, loaded in enumerate(group) if loaded.status == OK]
-    labels = np.array([dataset.samples[positions[i]].label for i in read])
+    labels = np.array([samples[i].label for i in read])
     valid = np.flatnonzero(explained.predictions.valid)
     for i in sorted({*range(len(read))} - {*map(int, valid)}):
         rows[read[i]]["status"], rows[read[i]]["status_reason"] = (
