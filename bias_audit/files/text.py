@@ -153,9 +153,9 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _whole(digits: str) -> int:
-    if len(digits) > 21 or abs(int(digits)) >= 2**64:
+    if len(digits) > 21 or abs(number := int(digits)) >= 2**64:
         raise ValueError(_LARGE)
-    return int(digits)
+    return number
 
 
 def no_number(name: str) -> float:
@@ -175,12 +175,13 @@ def _refuse_large(content: Any) -> None:
 def _refuse_depth(content: Any) -> None:
     level = [content]
     for _ in range(DEEPEST):
-        if not (level := [part for each in level for part in _parts(each) if isinstance(part, dict | list)]):
+        # Asked for by its very type, which a parser gives: of a large file this is done a hundred thousand times.
+        if not (level := [part for each in level for part in _parts(each) if type(part) in (dict, list)]):
             return
     raise RecursionError
 
 
 def _parts(container: Any) -> Iterable[Any]:
-    if isinstance(container, dict):
+    if type(container) is dict:
         return container.values()
-    return container if isinstance(container, list) else ()
+    return container if type(container) is list else ()

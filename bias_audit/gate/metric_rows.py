@@ -106,7 +106,7 @@ def _paired(check: MetricCheck, result: AuditResult, baseline: AuditResult | Non
         return None
     if result.info.config.get("group_by"):  # grouped photos count for fewer, as in the class intervals
         return None
-    return pairs_of(result, baseline, *CLASS[check.name].paired, columns)
+    return pairs_of(result, baseline, CLASS[check.name].paired[0], columns)
 
 
 def _row(

@@ -12,10 +12,8 @@ from typing import Protocol
 
 from bias_audit.gate.metrics import Images, images_of
 from bias_audit.run.image_numbers import SHOWN, Numbers, numbers_of, paired
+from bias_audit.run.number_pairs import Pairs
 from bias_audit.run.result import AuditResult
-
-Pairs = Mapping[tuple[float, float], int]
-"""(new, old) share of an image, each 0..1 -> how many images have these."""
 
 PairsOf = Callable[[str], Pairs]
 """Gives the pairs of a class."""
@@ -72,32 +70,25 @@ def of_classes(result: AuditResult, name: str, also: Iterable[str] = ()) -> Mapp
     return None if images is None else {class_name: Rows(values) for class_name, values in images.items()}
 
 
-def pairs_of(
-    result: AuditResult, baseline: AuditResult, name: str, least: float, most: float, also: Iterable[str] = ()
-) -> PairsOf | None:
-    """A number of the same images in two runs, as share of the way from `least` to `most`.
+def pairs_of(result: AuditResult, baseline: AuditResult, name: str, also: Iterable[str] = ()) -> PairsOf | None:
+    """A number of the same images in two runs.
 
     Args:
         result, baseline: the new and the old run.
         name, also: as in `of_classes`.
-        least, most: what the number can be.
 
     Returns:
         gives the pairs of a class; None where one of the runs holds no images.
     """
-
-    def share(value: float) -> float:
-        return (value - least) / (most - least)
-
     new, old = _kept(result, name), _kept(baseline, name)
     if new is not None and old is not None and new.coded and old.coded and new.names == old.names:
         kept = new, old  # each is not None in the function below
-        return lambda class_name: paired(*kept, class_name, share)
+        return lambda class_name: paired(*kept, class_name)
     first, second = images_of(result, name, also), images_of(baseline, name, also)
     if not first or not second:
         return None
     rows = first, second
-    return lambda class_name: _of_rows(rows[0].get(class_name, {}), rows[1].get(class_name, {}), share)
+    return lambda class_name: _of_rows(rows[0].get(class_name, {}), rows[1].get(class_name, {}))
 
 
 def _kept(result: AuditResult, name: str) -> Numbers | None:
@@ -107,6 +98,6 @@ def _kept(result: AuditResult, name: str) -> Numbers | None:
     return numbers_of(result.path, name, table, result.digests[table.name])
 
 
-def _of_rows(new: Images, old: Images, share: Callable[[float], float]) -> Pairs:
+def _of_rows(new: Images, old: Images) -> Pairs:
     both = ((value, old.get(image)) for image, value in new.items())
-    return Counter((share(x), share(y)) for x, y in both if x is not None and y is not None)
+    return Pairs.of(Counter((x, y) for x, y in both if x is not None and y is not None))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import sys
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,6 +29,7 @@ from bias_audit.heatmaps.permutation_tie import PERMUTATIONS, Tie, permutation_t
 from bias_audit.heatmaps.photo_records import EXPLAINED, Scored, scored
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
+from bias_audit.run.records import Record, Records
 from bias_audit.run.shares import shard_path
 from bias_audit.run.statuses import NO_EVIDENCE, NOT_SAMPLED, OK, SKIPPED
 
@@ -75,7 +75,7 @@ def attend(
     files: range | None = None,
     *,
     complete: bool = False,
-) -> list[Row]:
+) -> Records:
     """Predict, explain and score every image; shards that an earlier run has stored are read, not computed.
 
     Args:
@@ -89,15 +89,19 @@ def attend(
         complete: others have made all shards, and none is made here.
 
     Returns:
-        One record per sample, in the order of the data set. Keys are columns of `schema.IMAGES`, "#position", "#hash",
+        a record per sample, in the order of the data set. Names are columns of `schema.IMAGES`, "#position", "#hash",
         the perceptual hash, and EXPLAINED. Of some `files` there are none: they are in the shards, and whoever makes a
         share of a large data set has no use for them.
 
     Raises:
         ShardDamaged: a shard that others have made is damaged, or missing.
     """
-    records: list[Row] = []
-    keep = records.extend if files is None else lambda rows: None
+    records = Records(len(dataset.samples) if files is None else 0)
+
+    def keep(rows: Sequence[Row]) -> None:
+        for row in rows if files is None else ():
+            records.put(row["#position"], row)
+
     if files is not None and geometry.contents is not None:
         geometry = dataclasses.replace(geometry, contents=geometry.contents.once())
     size = batch * BATCHES_PER_SHARD
@@ -160,28 +164,24 @@ def attend(
             settle()
         if written is not None:
             written.result()
-    return sorted(records, key=lambda record: record["#position"])
+    return records
 
 
-def passed(dataset: Dataset, geometry: Geometry, batch: int, run: Run, columns: Collection[str]) -> list[Row]:
-    """Some columns of the records of `attend`, where others have made all shards; whole records take 6 KB a photo.
+def passed(dataset: Dataset, geometry: Geometry, batch: int, run: Run, columns: Collection[str]) -> Records:
+    """Some columns of the records of `attend`, where others have made all shards.
 
     Raises:
         ShardDamaged: a shard is damaged, or missing.
     """
-    records: list[Row] = []
+    records = Records(len(dataset.samples))
     size = batch * BATCHES_PER_SHARD
     for start in range(0, len(dataset.samples), size):
         stored = _stored(run, start, min(size, len(dataset.samples) - start), size, complete=True)
         assert stored is not None
         _expect(dataset, stored[0], geometry)
-        records.extend({name: _shared(row[name]) for name in columns if name in row} for row in stored[0])
+        for row in stored[0]:
+            records.put(row["#position"], {name: row[name] for name in columns if name in row})
     return records
-
-
-def _shared(value: Any) -> Any:
-    """The value; equal texts, such as the statuses of all photos, are one object."""
-    return sys.intern(value) if isinstance(value, str) else value
 
 
 def _stored(run: Run, start: int, count: int, size: int, complete: bool) -> tuple[list[Row], Arrays] | None:
@@ -275,7 +275,7 @@ def explained_instead(records: Sequence[Mapping[str, Any]]) -> dict[int, str]:
 
 def tie_to_objects(
     dataset: Dataset,
-    records: Sequence[Row],
+    records: Sequence[Record],
     run: Run,
     batch: int,
     grid: tuple[int, int],

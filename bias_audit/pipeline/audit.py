@@ -29,6 +29,7 @@ from bias_audit.report import pictures
 from bias_audit.run.image_numbers_written import write_numbers
 from bias_audit.run.lock import gives_back
 from bias_audit.run.progress import Progress
+from bias_audit.run.records import Records
 from bias_audit.run.result import AuditResult
 from bias_audit.run.statuses import INVALID_PREDICTION, OK
 from bias_audit.run.tables import write_table
@@ -158,7 +159,7 @@ def audit(
     return result
 
 
-def pass_photos(prepared: Prepared, *, others_did: bool = False) -> tuple[list[dict[str, Any]], dict[str, Tie]]:
+def pass_photos(prepared: Prepared, *, others_did: bool = False) -> tuple[Records, dict[str, Tie]]:
     """Predict and explain all photos.
 
     Args:
@@ -206,7 +207,7 @@ def _refuse_unread(context: Context, records: Sequence[Mapping[str, Any]]) -> No
     )
 
 
-def complete(prepared: Prepared, records: list[dict[str, Any]], ties: Mapping[str, Tie]) -> AuditResult:
+def complete(prepared: Prepared, records: Records, ties: Mapping[str, Tie]) -> AuditResult:
     """Do what follows the heatmaps: experiments, tables, rules, pictures and page.
 
     Args:

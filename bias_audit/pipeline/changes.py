@@ -16,8 +16,8 @@ from bias_audit.data.locations import Location
 from bias_audit.errors import ResultError
 from bias_audit.files.text import parse_json
 from bias_audit.run.atomic import guarded
-from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
+from bias_audit.run.records import Record
 from bias_audit.run.statuses import CHANGED
 
 NOTICED = "shards/changed.jsonl"
@@ -71,7 +71,7 @@ def _lines(file: Path) -> list[tuple[str, str]]:
     return found
 
 
-def mark(records: Sequence[Row], dataset: Dataset, contents: Contents) -> None:
+def mark(records: Sequence[Record], dataset: Dataset, contents: Contents) -> None:
     """Fill the columns on changes of records, one per sample in the order of the data set."""
     for record, sample in zip(records, dataset.samples, strict=True):
         if (reason := contents.found.get(sample.path)) is not None:

@@ -22,9 +22,9 @@ from bias_audit.data.masks import ESTIMATED, area_of
 from bias_audit.data.sampling import LOADED_AT_ONCE, rank
 from bias_audit.errors import ConfigError
 from bias_audit.interventions.donors import MAX_AREA, MAX_HOLE, MIN_AREA, donors_per_class
-from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
 from bias_audit.run.progress import Advance
+from bias_audit.run.records import Record
 from bias_audit.run.statuses import NO_MASK, OK
 
 STORED = "shards/outlines.json"
@@ -93,7 +93,7 @@ def try_out(context: Context) -> None:
             return
 
 
-def outline(context: Context, records: Sequence[Row]) -> None:
+def outline(context: Context, records: Sequence[Record]) -> None:
     """Estimate the masks of photos and donors without one, class by class, and write them into the records.
 
     Photos are taken in the order in which `interventions.donors.plan` takes them, until a class has all that it can
@@ -108,7 +108,7 @@ def outline(context: Context, records: Sequence[Row]) -> None:
         phase.in_one_process(context.progress)
 
 
-def phases(context: Context, records: Sequence[Row]) -> Iterator[Phase]:
+def phases(context: Context, records: Sequence[Record]) -> Iterator[Phase]:
     """The same for one of several processes: a phase of one part, which reads COLUMNS of the records."""
     config, dataset, run = context.config, context.dataset, context.run
     results = context.given.results
@@ -137,7 +137,7 @@ def phases(context: Context, records: Sequence[Row]) -> Iterator[Phase]:
     fill_in(records, known)
 
 
-def fill_in(records: Sequence[Row], known: dict[int, tuple[str, float | None]]) -> None:
+def fill_in(records: Sequence[Record], known: dict[int, tuple[str, float | None]]) -> None:
     """Write estimates into the records of photos that have neither mask nor box.
 
     Args:
@@ -166,7 +166,7 @@ def _stored(kept: dict[str, Any]) -> dict[int, tuple[str, float | None]]:
     }
 
 
-def _candidates(dataset: Dataset, records: Sequence[Row], seed: int) -> dict[int, list[int]]:
+def _candidates(dataset: Dataset, records: Sequence[Record], seed: int) -> dict[int, list[int]]:
     """Positions of each class's photos that have a usable mask or may get one, in the order of `donors.plan`."""
     positions: dict[int, list[int]] = {label: [] for label in range(len(dataset.class_names))}
     for position, (sample, record) in enumerate(zip(dataset.samples, records, strict=True)):
@@ -180,7 +180,7 @@ def _candidates(dataset: Dataset, records: Sequence[Row], seed: int) -> dict[int
 
 def _estimated(
     dataset: Dataset,
-    records: Sequence[Row],
+    records: Sequence[Record],
     positions: Sequence[int],
     geometry: Geometry,
     *,

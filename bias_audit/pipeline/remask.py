@@ -25,6 +25,7 @@ from bias_audit.heatmaps.localization import LABEL_METRICS, METRICS, localize, r
 from bias_audit.heatmaps.photo_records import score
 from bias_audit.run.columns import Row
 from bias_audit.run.folder import Run
+from bias_audit.run.records import Records
 from bias_audit.run.shares import shard_path
 from bias_audit.run.statuses import OK
 
@@ -42,7 +43,7 @@ class Rescored:
         changed: positions of images whose mask differs from the earlier one at the resolution of the heatmap.
     """
 
-    records: list[Row]
+    records: Records
     given: int
     changed: frozenset[int]
 
@@ -63,7 +64,7 @@ def rescore_shards(
         ResultError: a shard is missing or damaged.
         DataError: a picture cannot be read, or has changed since it was audited.
     """
-    records: list[Row] = []
+    records = Records(len(dataset.samples))
     changed: set[int] = set()
     given = 0
     size = batch * attention.BATCHES_PER_SHARD
@@ -78,13 +79,10 @@ def rescore_shards(
             changed.update(_rescore(part, [places[row["#position"]] for row in part], dataset, geometry, shard))
         shard["records"] = np.array(json.dumps(rows))
         new.write_arrays(name, shard)
-        records.extend(rows)
+        for row in rows:
+            records.put(row["#position"], row)
         advance(len(rows))
-    return Rescored(sorted(records, key=_position), given, frozenset(changed))
-
-
-def _position(row: Row) -> int:
-    return int(row["#position"])
+    return Rescored(records, given, frozenset(changed))
 
 
 def _read(run: Run, name: str, start: int, count: int) -> tuple[list[Row], dict[str, NDArray[Any]]]:

@@ -23,6 +23,7 @@ from typing import Any
 from bias_audit.errors import ResultError
 from bias_audit.files.text import parse_json, read_bytes
 from bias_audit.run.digests import digest_of
+from bias_audit.run.number_pairs import Pairs
 
 FOLDER, SUFFIX = "gate-numbers", ".numbers"
 FORMAT = 2
@@ -193,28 +194,18 @@ def _floats(packed: memoryview) -> Sequence[float]:
     return values
 
 
-def paired(
-    new: Numbers, old: Numbers, class_name: str, share: Callable[[float], float]
-) -> Mapping[tuple[float, float], int]:
+def paired(new: Numbers, old: Numbers, class_name: str) -> Pairs:
     """How often the images of a class have each pair of a new and an old number; images that lack one are left out.
 
     Args:
         new, old: numbers of the same images (equal `names`), both `coded`.
         class_name: the class; one that is not there has no pairs.
-        share: number -> what of it is paired.
     """
-    pairs: dict[tuple[float, float], int] = {}
     one, other = new.classes.get(class_name), old.classes.get(class_name)
     if one is None or other is None or one.codes is None or other.codes is None:
-        return pairs
-    firsts, seconds = ([share(value) for value in side.values] for side in (one, other))
-    # Two bytes are counted as one number, several times as fast as pairs are; the byte of the new one is its low one.
-    both = bytearray(2 * len(one.codes))
-    low, high = (0, 1) if sys.byteorder == "little" else (1, 0)
-    both[low::2], both[high::2] = one.codes, other.codes
-    for number, count in Counter(memoryview(both).cast("H")).items():
-        code, former = number & 255, number >> 8
+        return Pairs((), (), ())
+    counts = [[0] * len(other.values) for _ in one.values]
+    for (code, former), count in Counter(zip(one.codes.tobytes(), other.codes.tobytes(), strict=True)).items():
         if code != MISSING and former != MISSING:
-            pair = firsts[code - 1], seconds[former - 1]
-            pairs[pair] = pairs.get(pair, 0) + count
-    return pairs
+            counts[code - 1][former - 1] = count
+    return Pairs(one.values, other.values, counts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from bias_audit.run import versions
 from bias_audit.run.csv_text import LINE_END, Lines, quoted
 from bias_audit.run.digests import REPAIR, Digests, digest_of, verified
 from bias_audit.run.quantities import interval
+from bias_audit.run.records import Records
 from bias_audit.run.schema import TABLES, Column, columns_of, index_of
 from bias_audit.run.statuses import OK, SCREENED
 from bias_audit.run.versions import FORMAT_VERSION
@@ -61,7 +62,9 @@ def frame(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> pd.Da
 
     Missing values become "" in text columns, else NaN or pandas' NA.
     """
-    return pd.DataFrame({column.name: series(column, rows) for column in columns})
+    if isinstance(rows, Records):
+        return pd.DataFrame({column.name: series(column, rows.column(column.name)) for column in columns})
+    return pd.DataFrame({column.name: series(column, [row.get(column.name) for row in rows]) for column in columns})
 
 
 def class_summary(classes: pd.DataFrame) -> pd.DataFrame:
@@ -172,19 +175,18 @@ def read_table(path: Path, name: str, digests: Digests | None = None, version: i
     if missing := [versions.column(name, column.name, version) for column in absent if not column.added]:
         raise ResultError(f"{str(file)!r} lacks the columns {', '.join(missing)}", "Run the audit again.")
     for column in absent:
-        frame[column.name] = series(column, [{}] * len(frame)).array
+        frame[column.name] = series(column, [None] * len(frame)).array
     index = index_of(name)
     return frame if index is None else frame.set_index(index)
 
 
-def series(column: Column, records: Iterable[Mapping[str, Any]]) -> pd.Series:
+def series(column: Column, values: Sequence[Any]) -> pd.Series:
     """The values of one column as a pandas series of the column's type.
 
     Args:
         column: the column.
-        records: rows, column name -> value; missing values become "" in text columns, else NaN or pandas' NA.
+        values: one per row; None becomes "" in text columns, else NaN or pandas' NA.
     """
-    values = [record.get(column.name) for record in records]
     if column.kind == "string":
         values = ["" if value is None else value for value in values]
     if column.kind == "float":

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,12 @@ from stand_in import World, finished, snow
 from bias_audit import stats
 from bias_audit.errors import ResultError
 from bias_audit.gate import FAILED, GateResult, judge
-from bias_audit.gate.change import _sum
 from bias_audit.run import image_numbers
 from bias_audit.run.digests import digest_of
 from bias_audit.run.folder import Run
 from bias_audit.run.image_numbers import FOLDER, MOST_VALUES, SUFFIX
 from bias_audit.run.image_numbers_written import LEAST, write_numbers
+from bias_audit.run.number_pairs import Pairs
 from bias_audit.run.result import AuditResult, load
 from bias_audit.run.schema import TABLES
 from bias_audit.run.tables import table, write_table
@@ -171,9 +172,20 @@ def test_known_numbers_by_hand(tmp_path: Path, no_table: None) -> None:
     assert "wolf/6.jpg" not in row.sentence
 
 
-@given(st.lists(st.tuples(st.floats(-1e3, 1e3), st.integers(0, 70)), max_size=8))
-def test_a_sum_of_counted_numbers_is_that_of_all_of_them(terms: list[tuple[float, int]]) -> None:
-    assert _sum(terms) == math.fsum(value for value, count in terms for _ in range(count))
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=12))
+def test_a_table_of_pairs_counts_what_it_was_made_of(pairs: list[tuple[int, int]]) -> None:
+    table = Pairs.of(Counter((float(x), float(y)) for x, y in pairs))
+    assert list(table.new) == sorted({x for x, _ in pairs})
+    assert list(table.old) == sorted({y for _, y in pairs})
+    counted = {
+        (x, y): count
+        for x, row in zip(table.new, table.counts, strict=True)
+        for y, count in zip(table.old, row, strict=True)
+        if count
+    }
+    assert counted == Counter(pairs)
+    assert table.images == len(pairs)
+    assert [2 * share - 1 for share in table.between(-1, 1).new] == list(table.new)
 
 
 def test_an_audit_writes_them_and_every_column_is_judged_as_by_the_table(

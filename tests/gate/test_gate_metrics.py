@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from bias_audit import stats
 from bias_audit.gate import FAILED, NOT_JUDGED, PASSED, WARNED
-from bias_audit.gate.change import paired_interval
 from bias_audit.gate.metrics import parsed, wilson
+from bias_audit.gate.paired import paired_interval
+from bias_audit.run.number_pairs import Pairs
 
 HEAD = '[[metric]]\ntable = "class"\nname = "background_gap"\n'
 GAP = "max_background_gap"
@@ -271,7 +272,9 @@ fifths = st.integers(0, 5).map(lambda right: right / 5)
 @example([(i / 1000, 0.5) for i in range(100)])
 def test_the_paired_interval_is_that_of_the_audit(pairs: list[tuple[float, float]]) -> None:
     first, second = zip(*pairs, strict=True)
-    assert paired_interval(Counter(pairs)) == pytest.approx(stats.paired_difference_interval(first, second), abs=1e-7)
+    assert paired_interval(Pairs.of(Counter(pairs))) == pytest.approx(
+        stats.paired_difference_interval(first, second), abs=1e-7
+    )
 
 
 def test_the_wilson_interval_is_that_of_the_audit() -> None:

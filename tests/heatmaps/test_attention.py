@@ -76,7 +76,8 @@ def started(folder: Path) -> Run:
 
 
 def attend(dataset: Dataset, run: Run, model: Any, batch: int = 3) -> list[dict]:
-    return attention.attend(dataset, model, GEOMETRY, batch, run, lambda n, before=False: None)
+    records = attention.attend(dataset, model, GEOMETRY, batch, run, lambda n, before=False: None)
+    return [dict(record) for record in records]
 
 
 def test_the_labelled_class_is_judged_not_the_predicted_one(dataset: Dataset, tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ def test_a_file_of_two_samples_that_changes_between_two_shares_is_noticed(datase
         geometry = dataclasses.replace(GEOMETRY, contents=contents)
         run = Run(tmp_path / "run", share="a share")
         run.start({}, resume=True, overwrite=False)
-        assert attention.attend(dataset, SeesRed(), geometry, 3, run, lambda n, before=False: None, files) == []
+        assert not attention.attend(dataset, SeesRed(), geometry, 3, run, lambda n, before=False: None, files)
         assert not contents.found
 
     share(range(last))
