@@ -30,7 +30,7 @@ from bias_audit.run.image_numbers_written import write_numbers
 from bias_audit.run.lock import gives_back
 from bias_audit.run.progress import Progress
 from bias_audit.run.records import Records
-from bias_audit.run.result import AuditResult
+from bias_audit.run.result import AuditResult, RunInfo
 from bias_audit.run.statuses import INVALID_PREDICTION, OK
 from bias_audit.run.tables import write_table
 
@@ -216,8 +216,7 @@ def complete(prepared: Prepared, records: Records, ties: Mapping[str, Tie]) -> A
     """
     prepared.context = context = dataclasses.replace(prepared.context, records=records)
     dataset, config, thresholds, run = context.dataset, context.config, context.thresholds, context.run
-    checks, measured, seconds, places = prepared.checks, prepared.measured, prepared.seconds, prepared.places
-    contents = prepared.contents
+    checks, measured, seconds, contents = prepared.checks, prepared.measured, prepared.seconds, prepared.contents
     with timed(seconds, "outlines"):
         outlines.outline(context, records)
     prepared.measure("photos")
@@ -230,18 +229,24 @@ def complete(prepared: Prepared, records: Records, ties: Mapping[str, Tie]) -> A
         )
         outcomes = conclude(photos, classes, measured, prepared.ignore, run, checks)
     with context.progress.stage("Report", None):
-        known = len(contents.found)
-        _write_pictures(context, photos.images, checks, measured, outcomes)
-        images = photos.images
-        if len(contents.found) > known:  # noticed by what reads photos last, the pictures
-            images = changes.marked(images, dataset, contents)
-            write_table(run, "images", images)
-            write_numbers(run, images)
-        drawn = places["masks"] or places["boxes"]
-        about = (places["model"], places["data"], drawn, dataset, context.explainer, images, config, thresholds)
-        given = (places["strangers"], places["backgrounds"], prepared.reading)
-        info = describe(*about, prepared.fingerprint, seconds, checks, measured, *given)
+        info = _account(prepared, photos.images, outcomes)
+        del photos  # the page reads the table of the images again
         return finish(run, info, classes, outcomes)
+
+
+def _account(prepared: Prepared, images: pd.DataFrame, outcomes: Sequence[RuleOutcome]) -> RunInfo:
+    """What was audited and how, once the pictures are written, whose photos are the last that are read."""
+    context, places, contents = prepared.context, prepared.places, prepared.contents
+    known = len(contents.found)
+    _write_pictures(context, images, prepared.checks, prepared.measured, outcomes)
+    if len(contents.found) > known:  # a change was noticed only now
+        images = changes.marked(images, context.dataset, contents)
+        write_table(context.run, "images", images)
+        write_numbers(context.run, images)
+    drawn = places["masks"] or places["boxes"]
+    about = (places["model"], places["data"], drawn, context.dataset, context.explainer, images, context.config)
+    made = (context.thresholds, prepared.fingerprint, prepared.seconds, prepared.checks, prepared.measured)
+    return describe(*about, *made, places["strangers"], places["backgrounds"], prepared.reading)
 
 
 def _write_pictures(

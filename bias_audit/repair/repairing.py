@@ -53,7 +53,7 @@ from bias_audit.repair.writing import (
 )
 from bias_audit.run.atomic import write_atomically
 from bias_audit.run.digests import digest_of
-from bias_audit.run.folder import plain
+from bias_audit.run.json_values import plain
 from bias_audit.run.lock import gives_back
 from bias_audit.run.notebook_progress import usual
 from bias_audit.run.progress import Progress

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 
 from bias_audit.errors import ConfigError
 from bias_audit.files.text import parse_json
-from bias_audit.run.folder import plain
+from bias_audit.run.json_values import plain
 
 
 class Tester(Protocol):

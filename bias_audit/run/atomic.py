@@ -17,10 +17,11 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from bias_audit.errors import ResultError
 
+T = TypeVar("T")
 _COUNT = itertools.count(secrets.randbits(40))
 _TEMPORARY = re.compile(r"\..*\.(\d+)(?:-\d+)?\.tmp", re.DOTALL)
 _UNLINKED = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
@@ -145,8 +146,8 @@ def _beside(target: Path) -> Path:
     return target.with_name(f".{target.name}.{os.getpid()}-{next(_COUNT)}.tmp")
 
 
-def guarded(action: Callable[[], Any], path: Path, hint: str) -> None:
-    """Call a function that writes to `path`, and turn an error of the operating system into a sentence for the user.
+def guarded(action: Callable[[], T], path: Path, hint: str) -> T:
+    """What a function gives that writes to `path`; an error of the operating system becomes a sentence for the user.
 
     Args:
         action: the function.
@@ -157,7 +158,7 @@ def guarded(action: Callable[[], Any], path: Path, hint: str) -> None:
         ResultError: the operating system refused.
     """
     try:
-        action()
+        return action()
     except OSError as error:
         raise ResultError(f"cannot write {str(path)!r}: {error.strerror or error}", hint) from error
     except ValueError as error:  # a NUL character in the name

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from bias_audit.errors import ResultError
 
@@ -23,6 +23,12 @@ REPAIR = "Restore the folder from a copy, or run the audit again with --overwrit
 def digest_of(data: bytes | memoryview) -> str:
     """SHA-256 of the bytes of a file, 64 hex digits."""
     return hashlib.sha256(data).hexdigest()
+
+
+def digest_of_file(file: BinaryIO) -> str:
+    """SHA-256 of all bytes of an open file, 64 hex digits; the file is never whole in memory."""
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def content_digest(content: Mapping[str, Any]) -> str:

@@ -12,14 +12,13 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import math
 import os
 import re
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +26,10 @@ from numpy.typing import NDArray
 from bias_audit.errors import BiasAuditError, ConfigError, DataError, ModelError, ResultError, reason_of
 from bias_audit.files.text import read_json
 from bias_audit.run import versions
-from bias_audit.run.atomic import create, guarded, sweep, write_atomically
-from bias_audit.run.digests import digest_of
+from bias_audit.run.atomic import begun, create, guarded, sweep, write_atomically
+from bias_audit.run.digests import digest_of, digest_of_file
 from bias_audit.run.image_numbers import FOLDER as NUMBERS
+from bias_audit.run.json_values import plain
 from bias_audit.run.lock import LOCK, PATIENCE, hold, locked_file, remove_if_empty
 from bias_audit.run.schema import TABLES
 from bias_audit.run.started import expect_key
@@ -59,7 +59,6 @@ _OWN = {
     *("gate.json", "gate.md", "gate.junit.xml", "gate.sarif", "marked.html", "strip.png"),
     *(f"{table}.{suffix}" for table in (*TABLES, *versions.TABLES) for suffix in ("parquet", "csv")),
 }
-
 
 OTHERS = "shards/tables.json"
 """File with the names of the tables that checks of other packages wrote; it exists only where there are any."""
@@ -264,6 +263,24 @@ class Run:
         """
         return write_atomically(self.path / name, content, _HINT, own=True)
 
+    def fill(self, name: str, write: Callable[[BinaryIO], None]) -> str:
+        """Write a file of the run piece by piece, as atomically, and return the SHA-256 of its bytes.
+
+        Args:
+            name: path of the file inside the run folder.
+            write: writes it.
+
+        Raises:
+            ResultError: see `write`.
+        """
+
+        def store() -> str:
+            with begun(self.path / name) as file:
+                write(file)
+                return digest_of_file(file)
+
+        return guarded(store, self.path / name, _HINT)
+
     def write_json(self, name: str, content: Any) -> Path:
         """Write a JSON file of the run and return its path; NaN and infinity become null.
 
@@ -380,21 +397,3 @@ class Run:
                 shutil.rmtree(entry)
             elif own:
                 entry.unlink()
-
-
-def plain(value: Any) -> Any:
-    """The value in types that JSON can hold: NumPy numbers become Python's, NaN and infinity None, tuples lists."""
-    kind = type(value)  # most values of a long list are of these types, which need no look at their ancestors
-    if kind is str or kind is int or kind is bool or value is None:
-        return value
-    if kind is float:
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value

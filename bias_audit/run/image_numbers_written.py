@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import pyarrow.csv
 from numpy.typing import NDArray
 
 from bias_audit.run.csv_text import all_parsed, unquoted
-from bias_audit.run.digests import digest_of
+from bias_audit.run.digests import digest_of, digest_of_file
 from bias_audit.run.folder import Run
 from bias_audit.run.image_numbers import FOLDER, FORMAT, MISSING, MOST_VALUES, SHOWN, SUFFIX
 from bias_audit.run.schema import columns_of
@@ -59,17 +59,19 @@ def write_numbers(run: Run, images: pd.DataFrame, least: int = LEAST) -> None:
     """
     if len(images) < least:
         return
-    data = (run.path / "images.csv").read_bytes()
-    if (digest_of(data),) != tuple(run.digests["images.csv"]):
+    table = run.path / "images.csv"
+    with table.open("rb") as file:
+        digest, size = digest_of_file(file), file.tell()
+    if (digest,) != tuple(run.digests["images.csv"]):
         return  # somebody else writes here: the gate reads the table, and says so
-    layout = _layout(data)
+    layout = _layout(table)
     if layout is None:
         return
     run.open_folder(FOLDER)
     numeric = [column.name for column in columns_of("images") if column.kind != "string" and column.name in images]
-    about = {"format": FORMAT, "sha256": digest_of(data), "bytes": len(data), "names": layout.names}
+    about = {"format": FORMAT, "sha256": digest, "bytes": size, "names": layout.names}
     for at in range(0, len(numeric), _AT_ONCE):
-        for name, values in _columns(data, numeric[at : at + _AT_ONCE]):
+        for name, values in _columns(table, numeric[at : at + _AT_ONCE]):
             head, packed = _column(values, layout)
             content = json.dumps({**about, "column": name, **head}, ensure_ascii=False, separators=(",", ":"))
             body = content.encode("utf-8", "backslashreplace") + b"\n" + packed
@@ -77,9 +79,9 @@ def write_numbers(run: Run, images: pd.DataFrame, least: int = LEAST) -> None:
             run.write(f"{FOLDER}/{name}{SUFFIX}", f"{first}\n".encode() + body)
 
 
-def _texts(data: bytes, columns: Sequence[str]) -> pa.Table:
+def _texts(file: Path, columns: Sequence[str]) -> pa.Table:
     return pa.csv.read_csv(
-        io.BytesIO(data),
+        file,
         parse_options=pa.csv.ParseOptions(newlines_in_values=True),
         convert_options=pa.csv.ConvertOptions(
             include_columns=list(columns), column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
@@ -87,9 +89,9 @@ def _texts(data: bytes, columns: Sequence[str]) -> pa.Table:
     )
 
 
-def _layout(data: bytes) -> _Layout | None:
+def _layout(file: Path) -> _Layout | None:
     """The layout of the table; None where a name stands twice, so that no order of the names is the only one."""
-    table = _texts(data, ("image_id", "label"))
+    table = _texts(file, ("image_id", "label"))
     ids, labels = ([unquoted(cell) for cell in table[name].to_pylist()] for name in ("image_id", "label"))
     if len(set(ids)) < len(ids):
         return None
@@ -104,9 +106,9 @@ def _layout(data: bytes) -> _Layout | None:
     return _Layout(np.array(order, np.int64), classes, named, names.hexdigest())
 
 
-def _columns(data: bytes, names: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float64]]]:
+def _columns(file: Path, names: Sequence[str]) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Name and numbers of columns, NaN where missing, as the gate would parse the cells."""
-    table = _texts(data, names)
+    table = _texts(file, names)
     for name in names:
         cells = table[name].combine_chunks()
         try:

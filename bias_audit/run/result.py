@@ -315,7 +315,7 @@ class AuditResult:
 
 def to_json(result: AuditResult) -> dict[str, Any]:
     """The content of audit.json for a run, with its digest; a run without digests of its tables stays without one."""
-    from bias_audit.run.folder import plain  # imports NumPy, which a reader of runs does without
+    from bias_audit.run.json_values import plain  # imports NumPy, which a reader of runs does without
 
     version = 1 if result.digests is None else result.version
     content: dict[str, Any] = plain(

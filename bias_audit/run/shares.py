@@ -16,7 +16,8 @@ from typing import Any
 
 from bias_audit.errors import ConfigError, ResultError
 from bias_audit.files.text import parse_json
-from bias_audit.run.folder import CHOSEN, FINISHED, KEY, SHARDS, SHARED, Run, plain
+from bias_audit.run.folder import CHOSEN, FINISHED, KEY, SHARDS, SHARED, Run
+from bias_audit.run.json_values import plain
 
 SHARD = "maps-{:05d}.npz"
 """Name of a shard of heatmaps in the folder of shards, by its number from 0 on."""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from bias_audit.checks.reasons import SHORT
 from bias_audit.errors import ResultError
 from bias_audit.run import versions
 from bias_audit.run.csv_text import LINE_END, Lines, quoted
-from bias_audit.run.digests import REPAIR, Digests, digest_of, verified
+from bias_audit.run.digests import REPAIR, Digests, verified
 from bias_audit.run.quantities import interval
 from bias_audit.run.records import Records
 from bias_audit.run.schema import TABLES, Column, columns_of, index_of
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 _DTYPES = {"string": "str", "float": "float64", "int": "Int64", "bool": "boolean"}
 
 ESTIMATED = "estimated"
+
+ROWS = 50_000
+"""Rows of a table that are written at once, and that a group of its Parquet file has."""
 
 
 def confusion_table(images: pd.DataFrame) -> pd.DataFrame:
@@ -110,19 +115,19 @@ def rows(frame: pd.DataFrame) -> tuple[dict[str, Any], ...]:
 
 
 def table_files(name: str, frame: pd.DataFrame, version: int = FORMAT_VERSION) -> dict[str, bytes]:
-    """The files of a table, file name -> bytes: NAME.parquet, and NAME.csv as `frame_csv` makes it.
+    """The files of a table, file name -> bytes: NAME.parquet, and NAME.csv (`fill_csv`).
 
     Args:
         name: name of the table.
         frame: the table.
         version: format version of the run, whose names the files and columns get.
     """
-    flat = frame if index_of(name) is None else frame.reset_index()
-    flat = flat.rename(columns={new: old for old, new in versions.columns(name, version).items()})
-    name = versions.table_name(name, version)
-    buffer = io.BytesIO()
-    flat.to_parquet(buffer, index=False)
-    return {f"{name}.parquet": buffer.getvalue(), f"{name}.csv": frame_csv(flat)}
+    files = {}
+    for file, fill in _fillers(name, frame, version).items():
+        buffer = io.BytesIO()
+        fill(buffer)
+        files[file] = buffer.getvalue()
+    return files
 
 
 def write_table(run: Run, name: str, frame: pd.DataFrame) -> None:
@@ -131,21 +136,43 @@ def write_table(run: Run, name: str, frame: pd.DataFrame) -> None:
     Raises:
         ResultError: the disk is full or the folder cannot be written.
     """
-    for file, data in table_files(name, frame).items():
-        run.write(file, data)
-        run.digests[file] = (digest_of(data),)
+    for file, fill in _fillers(name, frame, FORMAT_VERSION).items():
+        run.digests[file] = (run.fill(file, fill),)
 
 
-def frame_csv(frame: pd.DataFrame) -> bytes:
-    """A table without its index as CSV (UTF-8, six significant digits), quoted as `csv_text.quoted` does."""
+def _fillers(name: str, frame: pd.DataFrame, version: int) -> dict[str, Callable[[BinaryIO], None]]:
+    """Name of each file of a table -> what writes its content."""
+    flat = frame if index_of(name) is None else frame.reset_index()
+    flat = flat.rename(columns={new: old for old, new in versions.columns(name, version).items()})
+    name = versions.table_name(name, version)
+    return {f"{name}.parquet": partial(_fill_parquet, flat), f"{name}.csv": partial(fill_csv, flat)}
+
+
+def _pieces(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The table in pieces of ROWS rows, so that no file is made in memory; at least one."""
+    return (frame.iloc[start : start + ROWS] for start in range(0, max(len(frame), 1), ROWS))
+
+
+def _fill_parquet(frame: pd.DataFrame, file: BinaryIO) -> None:
+    """Write a table without its index as Parquet, a group of rows after the other."""
+    schema = pa.Schema.from_pandas(frame, preserve_index=False)
+    with pq.ParquetWriter(file, schema) as writer:
+        for piece in _pieces(frame):
+            writer.write_table(pa.Table.from_pandas(piece, schema=schema, preserve_index=False))
+
+
+def fill_csv(frame: pd.DataFrame, file: BinaryIO) -> None:
+    """Write a table without its index as CSV (UTF-8, six significant digits), quoted as `csv_text.quoted` does."""
     kinds = pd.api.types
     texts = [i for i, dtype in enumerate(frame.dtypes) if kinds.is_object_dtype(dtype) or kinds.is_string_dtype(dtype)]
-    safe = frame.set_axis([quoted(str(name)) for name in frame.columns], axis=1)
-    for place in texts:
-        safe.isetitem(place, frame.iloc[:, place].astype(object).map(quoted).array)
-    lines = Lines("\n")
-    safe.to_csv(lines, index=False, float_format="%.6g", lineterminator=LINE_END)
-    return lines.getvalue().encode("utf-8", "backslashreplace")
+    heads = [quoted(str(name)) for name in frame.columns]
+    for number, piece in enumerate(_pieces(frame)):
+        safe = piece.set_axis(heads, axis=1)
+        for place in texts:
+            safe.isetitem(place, piece.iloc[:, place].astype(object).map(quoted).array)
+        lines = Lines("\n")
+        safe.to_csv(lines, index=False, header=number == 0, float_format="%.6g", lineterminator=LINE_END)
+        file.write(lines.getvalue().encode("utf-8", "backslashreplace"))
 
 
 def read_table(path: Path, name: str, digests: Digests | None = None, version: int = FORMAT_VERSION) -> pd.DataFrame:

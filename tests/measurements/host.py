@@ -326,7 +326,7 @@ def operations(setup: Setup, count: int) -> dict[str, Callable[[], object]]:
     from bias_audit.heatmaps.photo_records import score
     from bias_audit.interventions import edits
     from bias_audit.report.pictures import encode_picture, outline
-    from bias_audit.run.folder import plain
+    from bias_audit.run.json_values import plain
 
     bare, dataset, geometry, batch = setup.first(count, masked=False), setup.first(count), setup.geometry, 32
     loaded = [load(sample, geometry) for sample in dataset.samples]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from summed import images_table, summed, with_interventions
 
@@ -11,8 +15,9 @@ from bias_audit.checks.background.class_effects import Elsewhere, relative_foreg
 from bias_audit.checks.background.photo_effects import shapley_background_share
 from bias_audit.checks.reasons import TOO_FEW, TOO_FEW_GROUPS
 from bias_audit.heatmaps.permutation_tie import Tie
+from bias_audit.run.folder import Run
 from bias_audit.run.statuses import indices_of, predictions_of
-from bias_audit.run.tables import confusion_table
+from bias_audit.run.tables import confusion_table, read_table, table, table_files, write_table
 
 NAMES = ("husky", "wolf")
 BLANK = np.array([-1.0, 1.0])
@@ -395,3 +400,31 @@ def test_a_patient_counts_once():
     husky = summed(records, frame, NAMES, groups=pairs)[1].loc["husky"]
     assert husky["p_sign_flip"] < 0.001
     assert np.isnan(husky["p_mcnemar"])  # a photo of a pair is no trial of its own
+
+
+@pytest.mark.parametrize("rows", [1, 4, 5])
+def test_a_table_that_is_written_in_pieces_is_that_of_one(
+    rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The CSV byte for byte, the Parquet file value for value; its groups are the pieces."""
+    images = images_table(
+        [record(f"wolf/{i}.jpg", probability=None if i == 2 else i / 7, correct=i % 2 == 0) for i in range(5)]
+    )
+    images["day"] = [f"=2026-01-0{i}" for i in range(5)]
+    whole = table_files("images", images)
+    monkeypatch.setattr("bias_audit.run.tables.ROWS", rows)
+    run = Run(tmp_path)
+    write_table(run, "images", images)
+    assert (tmp_path / "images.csv").read_bytes() == whole["images.csv"]
+    again = read_table(tmp_path, "images", run.digests)
+    pd.testing.assert_frame_equal(again, pd.read_parquet(io.BytesIO(whole["images.parquet"])).set_index("image_id"))
+    assert pq.ParquetFile(tmp_path / "images.parquet").num_row_groups == -(-5 // rows)
+
+
+def test_a_table_without_rows_has_its_columns(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    write_table(run, "images", table("images", []))
+    read = read_table(tmp_path, "images", run.digests)
+    assert read.empty
+    assert list(read.columns) == list(table("images", []).columns)
+    assert (tmp_path / "images.csv").read_text(encoding="utf-8").count("\n") == 1

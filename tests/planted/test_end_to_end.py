@@ -20,7 +20,7 @@ from bias_audit.planted.benchmark.table import Made
 from bias_audit.planted.benchmark.unit import finished_unit, make_unit, outcomes_of, unit_folder
 from bias_audit.planted.benchmark.units import read_units, thresholds_digest
 from bias_audit.planted.shapes import ShapesPlan
-from bias_audit.run.folder import plain
+from bias_audit.run.json_values import plain
 
 
 @pytest.mark.heavy

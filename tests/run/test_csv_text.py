@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bias_audit.gate.table_columns import read_columns
 from bias_audit.run.csv_text import csv_text, quoted, unquoted
 from bias_audit.run.result import AuditResult
-from bias_audit.run.tables import frame_csv
+from bias_audit.run.tables import fill_csv
 
 PACKAGE = Path(__file__).parents[2] / "bias_audit"
 
@@ -64,12 +64,18 @@ def test_every_text_survives_the_way_through_a_file(rows, head, end):
         assert text.endswith(end)
 
 
+def _csv(frame: pd.DataFrame) -> bytes:
+    file = io.BytesIO()
+    fill_csv(frame, file)
+    return file.getvalue()
+
+
 @given(begun, st.lists(begun, min_size=1, max_size=3))
 @example("=x", ["a\rb.jpg", "'=1", "-0.5", "'"])
 def test_names_of_a_table_are_the_gates(tmp_path_factory, column, names):
     frame = pd.DataFrame({"image_id": names, f"{column}.": ["x"] * len(names), "gap": [-0.5] * len(names)})
     folder = tmp_path_factory.mktemp("table")
-    (folder / "images.csv").write_bytes(frame_csv(frame))
+    (folder / "images.csv").write_bytes(_csv(frame))
     run = AuditResult(folder, None, "", (), (), ())
     read = read_columns(run, "images", ("image_id", f"{column}.", "gap"))
     assert read == {"image_id": names, f"{column}.": ["x"] * len(names), "gap": ["-0.5"] * len(names)}
@@ -77,7 +83,7 @@ def test_names_of_a_table_are_the_gates(tmp_path_factory, column, names):
 
 def test_columns_of_numbers_and_missing_texts_are_not_touched():
     frame = pd.DataFrame({"=h": ["=1", None, "a"], "x": [-0.123456789, float("nan"), 2.0], "o": [-1, "-x", None]})
-    assert frame_csv(frame).decode() == "'=h,x,o\n'=1,-0.123457,-1\n,,'-x\na,2,\n"
+    assert _csv(frame).decode() == "'=h,x,o\n'=1,-0.123457,-1\n,,'-x\na,2,\n"
 
 
 def test_nothing_else_writes_csv():

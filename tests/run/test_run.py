@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from bias_audit.errors import ConfigError, ResultError
-from bias_audit.run.folder import FINISHED, STARTED, Run, plain
+from bias_audit.run.folder import FINISHED, STARTED, Run
+from bias_audit.run.json_values import plain
 from bias_audit.run.schema import TABLES
 
 KEY = {"model": "m1", "data": "d1", "configuration": "c1"}

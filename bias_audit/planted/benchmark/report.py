@@ -21,7 +21,7 @@ from bias_audit.planted.benchmark.rates import Rate
 from bias_audit.planted.benchmark.score import Scored
 from bias_audit.planted.benchmark.unit import HINT, audit_key
 from bias_audit.run.atomic import write_atomically
-from bias_audit.run.folder import plain
+from bias_audit.run.json_values import plain
 
 
 def write_report(

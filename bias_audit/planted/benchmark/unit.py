@@ -27,7 +27,7 @@ from bias_audit.planted.objects import Photos
 from bias_audit.planted.shapes import Split, draw_split
 from bias_audit.run.atomic import write_atomically
 from bias_audit.run.csv_text import csv_text
-from bias_audit.run.folder import plain
+from bias_audit.run.json_values import plain
 
 UNIT, MODEL, TRUTH, RUN, OUTCOMES = "unit.json", "model.keras", "truth.json", "run.tar.gz", "outcomes.json"
 """Files of a case: record, model, reliance, the audit's run folder, and what the present rules say about it."""
