@@ -90,7 +90,7 @@ def explain_rule(code: str) -> RuleText:
         ConfigError: there is no such rule; the hint names the nearest code, if one is near, and all codes.
     """
     wanted = code.strip().upper()
-    if wanted not in rule_codes():
+    if registry.find_rule(wanted) is None:
         close = difflib.get_close_matches(wanted, rule_codes(), 1)
         known = f"Rules: {', '.join(rule_codes())}."
         raise ConfigError(f"there is no rule {code!r}", f"Did you mean {close[0]}? {known}" if close else known)

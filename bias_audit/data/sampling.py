@@ -66,16 +66,18 @@ def in_turn(positions: Sequence[int], groups: NDArray[np.intp]) -> list[int]:
     return [positions[i] for i in np.argsort(turns, kind="stable")]
 
 
-def readable(dataset: Dataset, records: Sequence[Mapping[str, Any]], seed: int) -> list[int]:
-    """Positions of all samples that the audit pass could read, in the order of `spread`.
+def readable(dataset: Dataset, records: Sequence[Mapping[str, Any]], seed: int, count: int | None = None) -> list[int]:
+    """Positions of samples that the audit pass could read, in the order of `spread`.
 
     Args:
         dataset: all samples.
         records: rows of the audit pass, one per sample in the same order; "predicted" is None for unreadable pictures.
         seed: seed of the order.
+        count: number of samples that are wanted; None = all.
     """
-    ordered = spread(dataset, len(dataset.samples), seed)
-    return [position for position in ordered if records[position].get("predicted") is not None]
+    read = [record.get("predicted") is not None for record in records]
+    most = len(read) if count is None else min(len(read), count + read.count(False))
+    return [position for position in spread(dataset, most, seed) if read[position]][:count]
 
 
 def load_pixels(

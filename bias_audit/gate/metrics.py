@@ -288,7 +288,9 @@ def _flagged(row: Mapping[str, Any]) -> MetricValue:
 
 def number(value: Any) -> float | None:
     """A finite number as float; None for anything else, since tables write missing values as NaN or null."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+    if type(value) is float:  # as most are: of a large run this is asked a hundred thousand times
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
         return None
     return float(value)
 

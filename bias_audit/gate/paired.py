@@ -73,8 +73,10 @@ def _effective_size(scores: Sequence[float], times: Sequence[int], mean: float, 
     independent = mean * (1 - mean) / (size - 1)
     if independent > 1e-14:
         size /= max(1.0, squares / (n - 1) / n / independent)
-    usual = (sum(k for x, k in zip(scores, times, strict=True) if abs(x - end) > 1e-7) for end in (0, 1))
-    return min(size, float(n)) if min(usual) < 3 else size
+    if size <= n:
+        return size
+    other = (sum(k for x, k in zip(scores, times, strict=True) if abs(x - usual) > 1e-7) for usual in (0, 1))
+    return float(n) if min(other) < 3 else size
 
 
 @functools.cache

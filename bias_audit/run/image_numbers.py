@@ -41,6 +41,9 @@ SHOWN = 3
 HASHED = 64_000_000
 """Largest table, in bytes, that is hashed whenever its numbers are used. Of a larger one size and time are compared."""
 
+_FEW = 32
+"""Most pairs of codes that are counted one after the other."""
+
 _HINT = "Delete this file: the gate then reads the table. Or restore the folder from a copy."
 
 
@@ -204,8 +207,16 @@ def paired(new: Numbers, old: Numbers, class_name: str) -> Pairs:
     one, other = new.classes.get(class_name), old.classes.get(class_name)
     if one is None or other is None or one.codes is None or other.codes is None:
         return Pairs((), (), ())
+    first, second = one.codes.tobytes(), other.codes.tobytes()
+    step = len(other.values) + 1
+    if step * (len(one.values) + 1) <= _FEW:
+        # Both codes fit into a byte, code * step + former, and bytes are counted ten times as fast as pairs.
+        together = int.from_bytes(first, "big") * step + int.from_bytes(second, "big")
+        both = together.to_bytes(len(first), "big")
+        rows = range(MISSING + 1, len(one.values) + 1)
+        return Pairs(one.values, other.values, [[both.count(row * step + i) for i in range(1, step)] for row in rows])
     counts = [[0] * len(other.values) for _ in one.values]
-    for (code, former), count in Counter(zip(one.codes.tobytes(), other.codes.tobytes(), strict=True)).items():
+    for (code, former), count in Counter(zip(first, second, strict=True)).items():
         if code != MISSING and former != MISSING:
             counts[code - 1][former - 1] = count
     return Pairs(one.values, other.values, counts)

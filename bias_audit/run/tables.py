@@ -31,7 +31,7 @@ _DTYPES = {"string": "str", "float": "float64", "int": "Int64", "bool": "boolean
 
 ESTIMATED = "estimated"
 
-ROWS = 50_000
+ROWS = 20_000
 """Rows of a table that are written at once, and that a group of its Parquet file has."""
 
 

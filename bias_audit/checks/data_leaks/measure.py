@@ -110,7 +110,7 @@ def find_leaks(context: Context) -> Leaks:
     kept: Leaks | None = run.read_json(SHARD, _leaks)
     if kept is not None:
         return kept
-    chosen = sorted(sampling.readable(dataset, records, config.seed)[: config.leakage])
+    chosen = sorted(sampling.readable(dataset, records, config.seed, config.leakage))
     found = Leaks()
     with progress.stage("What the data give away", len(chosen), "images") as advance:
         seen = _look(dataset, chosen, geometry, advance)
@@ -137,13 +137,16 @@ def find_leaks(context: Context) -> Leaks:
             )
         ]  # fmt: skip
     hashes = [str(record.get("#hash") or "") for record in records]
-    names = [(sample.image_id, dataset.class_names[sample.label]) for sample in dataset.samples]
-    own_labels = [label for _, label in names]
+    own_labels = [dataset.class_names[sample.label] for sample in dataset.samples]
+
+    def named(position: int) -> tuple[str, str]:
+        return dataset.samples[position].image_id, own_labels[position]
+
     hashed = sum(map(bool, hashes))
     found.indexed = is_indexed(hashed)
     with progress.stage("Looking for copies", hashed, "images") as advance:
         pairs = near_pairs(hashes, own_labels, advance=advance)
-    found.rows += [_copy(TEST_KIND, names[pair.first], names[pair.second], pair.bits) for pair in pairs[:MOST_PAIRS]]
+    found.rows += [_copy(TEST_KIND, named(pair.first), named(pair.second), pair.bits) for pair in pairs[:MOST_PAIRS]]
     if context.given.train is not None:
         pictures = training_pictures(context.given.train, context.given.reach)
         trained = _trained(pictures, dataset, geometry, run, progress)
@@ -156,7 +159,7 @@ def find_leaks(context: Context) -> Leaks:
             across = near_pairs(hashes, own_labels, *theirs, advance=advance)
         others = [(each["name"], each["label"]) for each in trained]
         found.rows += [
-            _copy(TRAIN_KIND, names[pair.first], others[pair.second], pair.bits) for pair in across[:MOST_PAIRS]
+            _copy(TRAIN_KIND, named(pair.first), others[pair.second], pair.bits) for pair in across[:MOST_PAIRS]
         ]
     run.write_json(SHARD, dataclasses.asdict(found))
     return found

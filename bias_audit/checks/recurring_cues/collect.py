@@ -72,7 +72,7 @@ def choose_images(dataset: Dataset, records: Sequence[Mapping[str, Any]], per_cl
         ascending positions.
     """
     count = min(per_class * len(dataset.class_names), MOST)
-    return sorted(sampling.readable(dataset, records, seed)[:count])
+    return sorted(sampling.readable(dataset, records, seed, count))
 
 
 def collect(
