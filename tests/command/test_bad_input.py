@@ -6,7 +6,9 @@ import errno
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,21 +173,26 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing in the audit may catch it."""
 
 
-@pytest.mark.parametrize("victim", ["shards/maps-00001.npz", "shards/interventions-00001.json", "classes.parquet"])
-def test_killed_anywhere_and_resumed_ends_with_the_same_tables(tiny, finished, tmp_path, monkeypatch, victim):
-    out = tmp_path / "run"
-    write = Run.write
+def dying(victim: str, write: Callable[..., Any]) -> Callable[..., Any]:
+    """A way to write a file of a run, on which the process is killed at the file `victim`."""
 
-    def dying(self: Run, name: str, content: bytes) -> Path:
+    def written(self: Run, name: str, content: Any) -> Any:
         if name == victim:
             raise Killed
         return write(self, name, content)
 
+    return written
+
+
+@pytest.mark.parametrize("victim", ["shards/maps-00001.npz", "shards/interventions-00001.json", "classes.parquet"])
+def test_killed_anywhere_and_resumed_ends_with_the_same_tables(tiny, finished, tmp_path, monkeypatch, victim):
+    out = tmp_path / "run"
     options = {"masks": tiny.masks, "out": out, "batch_size": 4}
-    monkeypatch.setattr(Run, "write", dying)
-    with pytest.raises(Killed):
-        bias_audit.audit(tiny.follows_background, tiny.images, **options)
-    monkeypatch.setattr(Run, "write", write)
+    with monkeypatch.context() as patch:
+        for way in ("write", "fill"):  # a file at once, and piece by piece
+            patch.setattr(Run, way, dying(victim, getattr(Run, way)))
+        with pytest.raises(Killed):
+            bias_audit.audit(tiny.follows_background, tiny.images, **options)
     assert (out / "shards/maps-00000.npz").exists()
     assert not (out / "audit.json").exists()
     with pytest.raises(bias_audit.ResultError, match="did not finish"):
