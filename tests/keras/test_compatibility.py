@@ -12,7 +12,7 @@ import pytest
 
 @pytest.mark.slow
 def test_what_is_found_stands_in_the_committed_table() -> None:
-    """All ways of building, and two families: `make compatibility` tries all of them, which takes minutes."""
+    """All ways of building, and one family: `make compatibility` tries all of them, which takes minutes."""
     found = compatibility.rows(compatibility.QUICK)
     assert [(row.model, row.result) for row in found if row.result != "pass"] == []
     assert {row.cam for row in found} == {"equal", "not defined"}
