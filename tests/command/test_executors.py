@@ -17,6 +17,7 @@ from test_shards import AUDIT, FEW, tables
 import bias_audit
 from bias_audit.checks.background import staged as composites
 from bias_audit.errors import BiasAuditError, ConfigError, ModelError, ResultError
+from bias_audit.heatmaps import attention
 from bias_audit.pipeline import outlines
 from bias_audit.pipeline.executors import EXECUTORS, find_executor
 from bias_audit.pipeline.executors.local import devices
@@ -201,22 +202,28 @@ def class_shards(run: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("options", "shards"),
+    ("options", "shards", "passed"),
     [
-        (("--masks", "masks"), 8),
-        (("--masks", "masks", "--thorough"), 4),
-        (("--segmenter", "auto", "--interventions", "20"), 8),
+        (("--masks", "masks"), 8, ()),
+        (("--masks", "masks", "--thorough"), 4, ("1/2", "2/2")),
+        (("--segmenter", "auto", "--interventions", "20"), 8, ()),
     ],
 )
-def test_composites_are_made_by_the_processes(twins, command, monkeypatch, options, shards):
-    """Each once, as one process makes them, also those that the second stage and estimates of masks decide about."""
+def test_composites_are_made_by_the_processes(twins, command, monkeypatch, options, shards, passed):
+    """Each once, as one process makes them, also those that the second stage and estimates of masks decide about.
+
+    And where shares have passed the photos before.
+    """
     audit = (*TWO_STAGES, *FEW_OTHERS, *options)
     code, out, err = command(*audit, "--out", "whole")
     assert code == 0, err
     alone = noted()
+    for share in passed:
+        assert command(*audit, "--out", "run", "--shard", share)[0] == 0
+    monkeypatch.setattr(attention, "scored", None)  # of this process, which passes no photo any more
     with monkeypatch.context() as patched:
         patched.setattr(outlines, "_estimated", None)  # of the process that finishes the audit
-        assert command(*audit, "--out", "run", "--executor", "local:2")[:2] == (0, out)
+        assert command(*audit, "--out", "run", "--executor", "local:2", *["--resume"] * bool(passed))[:2] == (0, out)
     made = noted()
     assert len({process for process, *_ in made}) == 2
     assert str(os.getpid()) not in {process for process, *_ in made}

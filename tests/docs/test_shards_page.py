@@ -28,4 +28,4 @@ def test_shell(text: str) -> None:
 
 
 def test_there_is_something_to_check() -> None:
-    assert (len(YAML), len(SHELL)) == (2, 9)
+    assert (len(YAML), len(SHELL)) == (2, 10)

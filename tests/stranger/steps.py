@@ -119,6 +119,10 @@ PATH: dict[str, tuple[Step, ...]] = {
             f"{SHARE} auto", says="1 of 3 shards are there",
             words={"32": "5", "--out run": "--out array", "bias-audit": SLURM},
         ),
+        Step(
+            SHARE.replace("--shard", "--executor local:4 --resume"), files=("array/report.html",), says="SUSPICIOUS",
+            words={"32": "5", "--out run": "--out array", "local:4": "local:2"},
+        ),
     ),
     "docs/how-to/data-coco.md": (
         Step("bias-audit audit MODEL annotations/instances.json --images photos", words={"MODEL": "m:predict"}),
