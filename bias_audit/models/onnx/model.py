@@ -342,8 +342,9 @@ class OnnxModel(Batched):
 
     def _run(self, images: Array) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Outputs and logits (n, outputs), and the tensor before the pooling, of n <= batch_size images."""
-        names = list(dict.fromkeys(self._taken))
-        made = dict(zip(names, self._session.run(names, {self._image: self._given(images)}), strict=True))
+        given = self._given(images)
+        names = [name for name in dict.fromkeys(self._taken) if name != self._image]  # 1.20 gives freed memory for it
+        made = dict(zip(names, self._session.run(names, {self._image: given}), strict=True)) | {self._image: given}
         raw, logits, features = (made[name] for name in self._taken)
         if raw.ndim != 2 or len(raw) != self.batch_size or not raw.shape[1]:
             raise ModelError(

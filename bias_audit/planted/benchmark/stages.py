@@ -128,7 +128,7 @@ def _photos(
 ) -> pd.DataFrame:
     """The columns of the photos, without what the composites that are left (of `rows`) do not give."""
     shorter = photos.copy()
-    empty = {column: "" if shorter[column].dtype == "str" else pd.NA for column in shorter}
+    empty = {column: "" if pd.api.types.is_string_dtype(shorter[column]) else pd.NA for column in shorter}
     for label, part in rows.groupby("label"):
         index = int(str(label))
         positions = part["photo"].unique()
