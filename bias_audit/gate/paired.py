@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from operator import mul
 
 from bias_audit.gate.metrics import wilson
+from bias_audit.paired_shares import paired_ends
 from bias_audit.run.number_pairs import Pairs
 
 
@@ -29,20 +30,11 @@ def paired_interval(pairs: Pairs) -> tuple[float, float]:
     away = [x - p for x in pairs.new], [y - q for y in pairs.old]
     squares = [_total([d * d for d in each], arm) for each, arm in zip(away, arms, strict=True)]
     n, m = (_effective_size(*side) for side in zip(sides, arms, (p, q), squares, strict=True))
-    (p_low, p_high), (q_low, q_high) = wilson(p, n), wilson(q, m)
     phi = 0.0
     if all(_varied(*side) for side in zip(sides, arms, strict=True)):
         both = _total(away[0], [_total(away[1], row) for row in pairs.counts])
         phi = max(-1.0, min(1.0, both / math.sqrt(squares[0] * squares[1])))
-    if phi > 0:
-        phi = max(phi - 0.5 / math.sqrt(n * p * (1 - p) * m * q * (1 - q)), 0.0)
-
-    def reach(a: float, b: float) -> float:
-        return math.sqrt(max(a**2 - 2 * phi * a * b + b**2, 0.0))
-
-    low = p - q - reach(p - p_low, q_high - q)
-    high = p - q + reach(q - q_low, p_high - p)
-    return max(-1.0, low), min(1.0, high)
+    return paired_ends((p, q), (n, m), wilson(p, n), wilson(q, m), phi)
 
 
 def _total(numbers: Sequence[float], times: Sequence[float]) -> float:

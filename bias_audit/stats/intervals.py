@@ -8,6 +8,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bias_audit.paired_shares import paired_ends
 from bias_audit.stats.arrays import ROUNDING, Floats, finite
 from bias_audit.stats.groups import effective_size, totals
 
@@ -95,18 +96,8 @@ def paired_difference_interval(
     if math.isnan(n):
         return math.nan, math.nan
     p, q = float(x.mean()), float(y.mean())
-    p_low, p_high = wilson(p * n, n, confidence)
-    q_low, q_high = wilson(q * m, m, confidence)
     phi = _phi(totals(x - p, groups)[0], totals(y - q, groups)[0])
-    if phi > 0:
-        phi = max(phi - 0.5 / math.sqrt(n * p * (1 - p) * m * q * (1 - q)), 0.0)
-
-    def reach(a: float, b: float) -> float:
-        return math.sqrt(max(a**2 - 2 * phi * a * b + b**2, 0.0))
-
-    low = p - q - reach(p - p_low, q_high - q)
-    high = p - q + reach(q - q_low, p_high - p)
-    return max(-1.0, low), min(1.0, high)
+    return paired_ends((p, q), (n, m), wilson(p * n, n, confidence), wilson(q * m, m, confidence), phi)
 
 
 def median_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
